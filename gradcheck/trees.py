@@ -1,0 +1,100 @@
+"""Named arrays: names to arrays, flattening, and the inner product of the space they live in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Arrays = dict[str, Array]
+
+SINGLE_OUTPUT = "out"
+"""Name given to the output of a function that returns one array."""
+
+
+def is_differentiable(array: Array) -> bool:
+    """Whether an array has a float or complex dtype.
+
+    >>> is_differentiable(np.ones(2)), is_differentiable(np.ones(2, int))
+    (True, False)
+    """
+    return bool(np.issubdtype(array.dtype, np.inexact))
+
+
+def named_outputs(output: Any) -> Arrays:
+    """An output (array, sequence or mapping of arrays) as named arrays, without copying.
+
+    >>> sorted(named_outputs((np.ones(2), np.zeros(1))))
+    ['out[0]', 'out[1]']
+    """
+    if isinstance(output, Mapping):
+        return {str(name): np.asarray(value) for name, value in output.items()}
+    if isinstance(output, (tuple, list)):
+        return {f"{SINGLE_OUTPUT}[{i}]": np.asarray(value) for i, value in enumerate(output)}
+    return {SINGLE_OUTPUT: np.asarray(output)}
+
+
+def like_output(tree: Mapping[str, Array], output: Any) -> Any:
+    """Named arrays back in the structure of ``output``: the inverse of `named_outputs`.
+
+    >>> like_output({"out": np.ones(2)}, np.zeros(2))
+    array([1., 1.])
+    """
+    if isinstance(output, Mapping):
+        return {name: tree[str(name)] for name in output}
+    if isinstance(output, (tuple, list)):
+        return tuple(tree[f"{SINGLE_OUTPUT}[{i}]"] for i in range(len(output)))
+    return tree[SINGLE_OUTPUT]
+
+
+def inner_product(left: Array, right: Array) -> float:
+    """Real inner product ``Re sum(conj(left) * right)``, accumulated in float64 or wider.
+
+    >>> inner_product(np.array([1j, 2.0]), np.array([3j, 1.0]))
+    5.0
+    """
+    left, right = np.asarray(left), np.asarray(right)
+    wide = np.result_type(left.dtype, right.dtype, np.float64)
+    product = np.vdot(left.astype(wide, copy=False), right.astype(wide, copy=False))
+    return float(np.real(product))
+
+
+def tree_inner_product(left: Mapping[str, Array], right: Mapping[str, Array]) -> float:
+    """Sum of `inner_product` over the names of ``left``."""
+    return sum(inner_product(array, right[name]) for name, array in left.items())
+
+
+def ravel(tree: Mapping[str, Array]) -> Array:
+    """All arrays as one vector, in the order of the mapping.
+
+    >>> ravel({"w": np.eye(2), "b": np.zeros(1)})
+    array([1., 0., 0., 1., 0.])
+    """
+    parts = [np.ravel(array) for array in tree.values()]
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def unravel(vector: Array, like: Mapping[str, Array]) -> Arrays:
+    """A vector cut into the names and shapes of ``like``: the inverse of `ravel`.
+
+    >>> unravel(np.arange(3.0), {"w": np.zeros((1, 2)), "b": np.zeros(())})["b"]
+    array(2.)
+    """
+    tree: Arrays = {}
+    start = 0
+    for name, array in like.items():
+        tree[name] = vector[start : start + array.size].reshape(array.shape)
+        start += array.size
+    return tree
+
+
+def multi_index(flat: int, shape: Sequence[int]) -> tuple[int, ...]:
+    """C-order position as a multi-index of plain integers.
+
+    >>> multi_index(5, (2, 3))
+    (1, 2)
+    """
+    return tuple(int(i) for i in np.unravel_index(flat, tuple(shape))) if shape else ()
