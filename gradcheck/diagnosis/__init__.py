@@ -1,0 +1,7 @@
+"""Why a claim is wrong: small independent hypotheses, each with its evidence and its fit."""
+
+from __future__ import annotations
+
+from gradcheck.diagnosis.names import DIAGNOSES
+
+__all__ = ["DIAGNOSES"]

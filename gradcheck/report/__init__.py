@@ -1,0 +1,1 @@
+"""Show: a record becomes text, JSON lines or a page; nothing here computes a derivative."""
