@@ -1,4 +1,4 @@
-"""The causes a diagnosis can name: stable kebab-case names, each with its meaning in one sentence."""
+"""The causes a diagnosis can name: stable kebab-case names, each with its meaning."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ DIAGNOSES: Mapping[str, str] = MappingProxyType(
         # One number between claim and estimate.
         "sign-flipped": "the claim is minus the derivative",
         "constant-factor": "the claim is a constant times the derivative: 2, 1/2, an axis length",
-        "accumulated-twice": "the gradient is added to a buffer that was not cleared, or added twice",
+        "accumulated-twice": "the gradient is added twice, or to a buffer not cleared",
         # One number per entry between claim and estimate.
-        "missing-factor": "every entry lacks a factor: an input, the output, a norm, a local slope",
-        "extra-factor": "every entry carries a factor too many: an input used after an overwrite",
+        "missing-factor": "every entry lacks a factor: an input, the output, a norm",
+        "extra-factor": "every entry has a factor too many: use after overwrite",
         "derivative-at-output": "the activation's derivative is taken at its output, not its input",
         # The right numbers in the wrong places.
         "transposed": "the axes of the claim are permuted",
         "misaligned": "the entries of the claim are shifted, flipped or reordered along an axis",
         "swapped-gradients": "the gradients of two inputs have changed places",
-        "broadcast-not-summed": "the gradient of a broadcast input is not summed over the broadcast axis",
-        "overwrites-duplicates": "contributions to one entry overwrite each other, where they must add",
+        "broadcast-not-summed": "the gradient is not summed over a broadcast axis",
+        "overwrites-duplicates": "contributions overwrite each other, where they must add",
         # Something is not there.
-        "missing-term": "a term of the derivative is missing, or one is there that should not be",
+        "missing-term": "a term is missing, or one is there that should not be",
         "missing-recurrence": "the gradient of a later step is not passed back to the earlier ones",
-        "missing-gradient": "the gradient of an input is zero or None where the function depends on it",
+        "missing-gradient": "zero or None where the function depends on the input",
         "jacobian-diagonal": "only the diagonal of a Jacobian is applied",
         # The cotangent.
         "ignores-cotangent": "the claim does not depend on the upstream gradient",
         "one-cotangent-for-all": "one element of the upstream gradient is used for all of them",
         "conjugate-missing": "a complex conjugate is missing",
         # Right for some entries, wrong for others.
-        "wrong-slice": "wrong rows, columns, borders, blocks, or every k-th entry; the rest is right",
+        "wrong-slice": "wrong rows, columns, borders or every k-th entry only",
         "wrong-at-zero": "finite, and wrong exactly where an input is zero",
-        "wrong-at-ties": "wrong exactly where entries are equal: every tied entry takes the credit",
+        "wrong-at-ties": "wrong exactly where entries are tied",
         "wrong-for-negative": "wrong exactly where an input is negative",
         "wrong-for-positive": "wrong exactly where an input is positive",
-        "wrong-for-large": "wrong exactly where an input is large: overflow, cancellation, saturation",
-        "wrong-for-small": "wrong exactly where an input is small: cancellation, a guard set too wide",
+        "wrong-for-large": "wrong exactly where an input is large: cancellation",
+        "wrong-for-small": "wrong exactly where an input is small: a wide guard",
         "wrong-for-option": "wrong exactly for some values of an integer or boolean input",
-        "ignores-mask": "the claim is not zero where a mask, a clip or an inactive branch makes it so",
+        "ignores-mask": "not zero where a mask, a clip or a branch makes it so",
         "inverted-mask": "the gradient goes to exactly the entries that should have none",
         # Not finite where the function is.
-        "singular-at-zero": "0/0, 0*inf or 0*log 0: the claim is not finite where an input is zero",
-        "singular-at-ties": "1/(a - b): the claim is not finite where inputs, or rows, are equal",
-        "singular-at-infinity": "inf - inf: the claim is not finite where an input is infinite",
-        "overflow": "the claim is not finite where an input is large: exp overflows, a branch leaks",
+        "singular-at-zero": "0/0, 0*inf, 0*log 0: not finite where an input is zero",
+        "singular-at-ties": "1/(a - b): not finite where inputs, or rows, are equal",
+        "singular-at-infinity": "inf - inf: not finite where an input is infinite",
+        "overflow": "not finite where an input is large: exp overflows",
         # Arithmetic.
         "low-precision": "the claim is rounded to fewer digits than its dtype holds",
         "integer-arithmetic": "the claim is truncated: integers where floats are needed",
