@@ -12,15 +12,14 @@ DIAGNOSES: Mapping[str, str] = MappingProxyType(
         "constant-factor": "the claim is a constant times the derivative: 2, 1/2, an axis length",
         "accumulated-twice": "the gradient is added twice, or to a buffer not cleared",
         # One number per entry between claim and estimate.
-        "missing-factor": "every entry lacks a factor: an input, the output, a norm",
-        "extra-factor": "every entry has a factor too many: use after overwrite",
+        "wrong-factor": "every entry lacks a factor, or has one too many: an input, the output, a norm",
         "derivative-at-output": "the activation's derivative is taken at its output, not its input",
         # The right numbers in the wrong places.
         "transposed": "the axes of the claim are permuted",
         "misaligned": "the entries of the claim are shifted, flipped or reordered along an axis",
         "swapped-gradients": "the gradients of two inputs have changed places",
         "broadcast-not-summed": "the gradient is not summed over a broadcast axis",
-        "overwrites-duplicates": "contributions overwrite each other, where they must add",
+        "assigned-not-added": "contributions overwrite each other, where they must add",
         # Something is not there.
         "missing-term": "a term is missing, or one is there that should not be",
         "missing-recurrence": "the gradient of a later step is not passed back to the earlier ones",
