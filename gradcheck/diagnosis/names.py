@@ -12,7 +12,7 @@ DIAGNOSES: Mapping[str, str] = MappingProxyType(
         "constant-factor": "the claim is a constant times the derivative: 2, 1/2, an axis length",
         "accumulated-twice": "the gradient is added twice, or to a buffer not cleared",
         # One number per entry between claim and estimate.
-        "wrong-factor": "every entry lacks a factor, or has one too many: an input, the output, a norm",
+        "wrong-factor": "every entry lacks a factor, or has one too many: an input, a norm",
         "derivative-at-output": "the activation's derivative is taken at its output, not its input",
         # The right numbers in the wrong places.
         "transposed": "the axes of the claim are permuted",
