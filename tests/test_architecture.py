@@ -13,12 +13,12 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 LEVELS = {
-    **dict.fromkeys(["result", "errors", "subject", "trees"], 0),
+    **dict.fromkeys(["result", "errors", "subject", "trees", "recording"], 0),
     **dict.fromkeys(
         ["oracles", "compare", "relations", "diagnosis", "report", "strategies", "backends"], 1
     ),
     **dict.fromkeys(["checking", "properties", "training", "campaign"], 2),
-    **dict.fromkeys(["pytest_plugin", "cli", "__init__", "__main__"], 3),
+    **dict.fromkeys(["pytest_plugin", "hookspecs", "cli", "__init__", "__main__"], 3),
 }
 INDEPENDENT = 1  # rooms of this level meet one level up, never each other
 
