@@ -1,0 +1,285 @@
+"""Central differences: one quick quotient, or a ladder of steps with a bound on the error."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+from gradcheck.oracles.neville import RELATIVE_FLOOR, Limit, extrapolate
+from gradcheck.oracles.noise import granularity
+from gradcheck.oracles.ray import Ray, rounding_of
+from gradcheck.result import Estimate, Local, Rung
+
+ORACLE = "central differences"
+
+QUICK_EXPONENT = -17
+"""``2**-17`` is the power of two next to cbrt(eps): there, truncation and rounding of a central
+difference balance for a function of unit scale. Powers of two keep ``x + h v`` exact."""
+
+FIRST_EXPONENTS = (-11, -14, -17, -20, -23)
+"""The first rungs of the ladder, around the quick step."""
+
+RATIO_EXPONENT = 3
+"""Each rung is 8 times shorter: extrapolation gains a factor 64 a column, rounding costs 8."""
+
+COARSEST_EXPONENT = -2
+"""A quarter of the scale of the input: the longest step that is still called a neighbourhood."""
+
+FINEST_EXPONENT = -44
+"""Below this, ``x + h v`` has fewer than nine bits of the step left."""
+
+GROWTH_JUMP = 6.0
+GROWTH_INFINITE = 1.3
+"""Quotients that grow like 1/h (8 a rung) are a jump, like ``h**-p`` with p < 1 an infinite slope."""
+
+GROWING_RUNGS = 3
+"""So many neighbouring rungs must agree before growth is believed."""
+
+ABOVE_ROUNDING = 1e3
+"""A change of the function is looked at for growth only if it is this far above rounding."""
+
+KNOWN = 0.1
+"""A one-sided slope with a relative bound below this exists; nothing grows there."""
+
+
+def quick_slope(ray: Ray) -> Estimate:
+    """One central difference: two forwards.
+
+    ``error`` covers rounding only (the noise of the outputs' last places over the step): nothing
+    is known about truncation until a second step is taken, so the value may be believed only
+    where it agrees with something independent.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ray = Ray(lambda a: np.sin(a["x"]), {"x": np.zeros(1)}, {"x": np.ones(1)},
+    ...           {"out": np.ones(1)})
+    >>> abs(quick_slope(ray).value - 1.0) < 1e-10
+    True
+    """
+    step = 2.0**QUICK_EXPONENT
+    plus, minus = ray.outputs(step), ray.outputs(-step)
+    value = ray.difference(plus, minus) / (2.0 * step)
+    if not math.isfinite(value) or plus is None:
+        return Estimate(math.nan, math.inf, ORACLE, Local.NON_FINITE)
+    noise = rounding_of(ray.cotangent, plus)
+    return Estimate(value, noise / step, ORACLE, noise=noise)
+
+
+class _Ladder:
+    """Samples of a ray at steps ``2**exponent``, both sides, and what they say."""
+
+    def __init__(self, ray: Ray, noise: float) -> None:
+        self.ray = ray
+        self.noise = noise
+        self.samples: dict[int, tuple[float, float]] = {}
+        self.central: Limits | None = None
+        self.right: Limits | None = None
+        self.left: Limits | None = None
+
+    def climb(self, exponents: Sequence[int]) -> None:
+        for exponent in exponents:
+            if exponent not in self.samples:
+                step = 2.0**exponent
+                self.samples[exponent] = (self.ray.offset(step), self.ray.offset(-step))
+        self._extrapolate()
+
+    def _extrapolate(self) -> None:
+        order = sorted(self.samples, reverse=True)
+        steps, central = [], []
+        right_steps, right, left_steps, left = [], [], [], []
+        for exponent in order:
+            step, (plus, minus) = 2.0**exponent, self.samples[exponent]
+            if math.isfinite(plus):
+                right_steps.append(step)
+                right.append(plus / step)
+            if math.isfinite(minus):
+                left_steps.append(step)
+                left.append(-minus / step)
+            if math.isfinite(plus) and math.isfinite(minus):
+                steps.append(step)
+                central.append((plus - minus) / (2.0 * step))
+        self.central = extrapolate(steps, central, self.noise, 2)
+        self.right = extrapolate(right_steps, right, self.noise, 1)
+        self.left = extrapolate(left_steps, left, self.noise, 1)
+
+    def leading(self) -> Limits | None:
+        return self.central or self.right or self.left
+
+    def error(self) -> float:
+        best = self.leading()
+        if best is None:
+            return math.inf
+        return best.fine.error if best.agree else math.inf
+
+    def noise_rules(self) -> bool:
+        best = self.leading()
+        return best is not None and best.steady.noise > best.steady.truncation
+
+    def quantised(self) -> bool:
+        """Whether the function stands still at the finest steps and moves, both ways, at others."""
+        order = sorted(self.samples)
+        finest = [self.samples[exponent] for exponent in order[:2]]
+        if any(moved != 0.0 for pair in finest for moved in pair):
+            return False
+        return any(plus != 0.0 != minus for plus, minus in self.samples.values())
+
+    def measure_grain(self) -> None:
+        """Raise the noise to the grain of the outputs, where they are quantised."""
+        grain = granularity(self.ray, [2.0**exponent for exponent in sorted(self.samples)[-2:]])
+        if grain > self.noise:
+            self.noise = grain
+            self._extrapolate()
+
+    def rungs(self) -> tuple[Rung, ...]:
+        found = []
+        for exponent in sorted(self.samples, reverse=True):
+            step, (plus, minus) = 2.0**exponent, self.samples[exponent]
+            found.append(
+                Rung(step, (plus - minus) / (2 * step), plus / step, -minus / step, self.noise)
+            )
+        return tuple(found)
+
+
+def estimate_slope(
+    ray: Ray, *, target: float = 0.0, noise: float = 0.0, headroom: int = 0
+) -> Estimate:
+    """Directional derivative from a ladder of steps, with a bound on its error.
+
+    Central differences at steps ``2**k`` are extrapolated (`neville.extrapolate`); one-sided
+    quotients are extrapolated too, and where their limits differ by more than their bounds the
+    point is a kink. Rungs are added, coarser ones while noise rules and finer ones while
+    truncation does, until the bound is below ``target``.
+
+    Parameters
+    ----------
+    ray : Ray
+        The function along one direction.
+    target : float
+        Stop once the bound is this small. 0 asks for the best there is.
+    noise : float
+        Measured absolute noise of the projected values (`noise_level`); one unit in the last
+        place of the outputs is always assumed.
+    headroom : int
+        How many powers of two beyond a quarter of the direction the step may grow: for inputs
+        much smaller than the scale on which the function bends.
+
+    Returns
+    -------
+    Estimate
+        ``local`` tells smooth points from kinks, jumps, infinite slopes and noise. The bound is
+        infinite where fewer than four rungs are defined.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ray = Ray(lambda a: np.exp(50 * a["x"]), {"x": np.zeros(1)}, {"x": np.ones(1)},
+    ...           {"out": np.ones(1)})
+    >>> found = estimate_slope(ray)
+    >>> abs(found.value - 50.0) <= found.error < 1e-6
+    True
+    """
+    ladder = _Ladder(ray, max(noise, ray.rounding()))
+    ladder.climb(FIRST_EXPONENTS)
+    coarse, fine = FIRST_EXPONENTS[0], FIRST_EXPONENTS[-1]
+    ceiling = COARSEST_EXPONENT + headroom
+    while ladder.error() > target:
+        up = coarse + RATIO_EXPONENT <= ceiling
+        down = fine - RATIO_EXPONENT >= FINEST_EXPONENT
+        if ladder.quantised():
+            ladder.measure_grain()
+        if up and (ladder.noise_rules() or not down):
+            coarse += RATIO_EXPONENT
+            ladder.climb([coarse])
+        elif down:
+            fine -= RATIO_EXPONENT
+            ladder.climb([fine])
+        else:
+            break
+    return _conclude(ladder)
+
+
+def _conclude(ladder: _Ladder) -> Estimate:
+    growth = _growth(ladder)
+    if growth is not None:
+        return Estimate(math.nan, math.inf, ORACLE, growth, rungs=ladder.rungs())
+    if ladder.central is None:
+        return _one_sided(ladder)
+    central, right, left = ladder.central, ladder.right, ladder.left
+    if not central.agree:
+        return _two_scales(ladder, central)
+    return _two_sided(ladder, central.fine, right and right.fine, left and left.fine)
+
+
+def _two_scales(ladder: _Ladder, central: Limits) -> Estimate:
+    """Coarse and fine rungs both make sense, and contradict each other."""
+    steady, fine = central
+    right, left = ladder.right, ladder.left
+    assert right is not None
+    assert left is not None
+    coarse = _two_sided(ladder, steady, right.steady, left.steady)
+    low, high = coarse.interval()
+    if coarse.local is Local.KINK and low <= fine.value <= high:
+        return _two_sided(ladder, fine, right.fine, left.fine)
+    gap = abs(fine.value - steady.value)
+    return Estimate(
+        fine.value, gap + fine.error, ORACLE, Local.NOISY, noise=ladder.noise,
+        rungs=ladder.rungs(),
+        note="coarse and fine steps give different slopes: fine structure, or quantised values",
+    )  # fmt: skip
+
+
+def _two_sided(
+    ladder: _Ladder, central: Limit, right: Limit | None, left: Limit | None
+) -> Estimate:
+    r, r_error = (right.value, right.error) if right else (math.nan, math.inf)
+    l, l_error = (left.value, left.error) if left else (math.nan, math.inf)  # noqa: E741
+    side_error = max(r_error, l_error)
+    if abs(r - l) > r_error + l_error:
+        middle, half = (r + l) / 2, abs(r - l) / 2
+        return Estimate(
+            middle, half + side_error, ORACLE, Local.KINK, l, r, side_error, ladder.noise,
+            ladder.rungs(),
+        )  # fmt: skip
+    local = Local.SMOOTH
+    if central.error > abs(central.value) and central.noise > central.truncation:
+        local = Local.NOISY
+    return Estimate(
+        central.value, central.error, ORACLE, local, l, r, side_error, ladder.noise,
+        ladder.rungs(),
+    )  # fmt: skip
+
+
+def _one_sided(ladder: _Ladder) -> Estimate:
+    sides = ladder.right or ladder.left
+    if sides is None or not sides.agree:
+        return Estimate(math.nan, math.inf, ORACLE, Local.NON_FINITE, rungs=ladder.rungs())
+    side = sides.fine
+    where = "above" if ladder.right is not None else "below"
+    return Estimate(
+        side.value, side.error, f"one-sided differences from {where}", Local.SMOOTH,
+        side.value, side.value, side.error, ladder.noise, ladder.rungs(),
+        note=f"the function is defined only {where} the point along this direction",
+    )  # fmt: skip
+
+
+def _growth(ladder: _Ladder) -> Local | None:
+    """Quotients that grow steadily towards the finest rungs, beyond noise: no slope to speak of."""
+    for side, limits in enumerate((ladder.right, ladder.left)):
+        if limits is not None and limits.fine.error < KNOWN * abs(limits.fine.value):
+            continue
+        quotients = []
+        for exponent in sorted(ladder.samples):
+            value = ladder.samples[exponent][side]
+            if math.isfinite(value) and abs(value) > ABOVE_ROUNDING * ladder.ray.rounding():
+                quotients.append(abs(value) / 2.0**exponent)
+        ratios = [fine / rough for fine, rough in itertools.pairwise(quotients)]
+        finest = min(ratios[:GROWING_RUNGS], default=0.0)
+        if len(ratios) < GROWING_RUNGS:
+            continue
+        if finest > GROWTH_JUMP:
+            return Local.JUMP
+        if finest > GROWTH_INFINITE:
+            return Local.INFINITE_SLOPE
+    return None

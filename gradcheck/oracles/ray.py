@@ -1,0 +1,157 @@
+"""A function of many arrays seen along one direction: ``g(t) = <u, f(x + t v) - f(x)>``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from gradcheck.trees import Array, Arrays, named_outputs
+
+Inputs = Mapping[str, Array]
+
+
+class Ray:
+    """The projection of a subject on one direction and one cotangent.
+
+    Parameters
+    ----------
+    value : callable
+        ``value(inputs) -> output``. An exception near the point counts as "not defined there".
+    inputs : mapping of str to array
+        The point ``x``.
+    direction : mapping of str to array
+        ``v``: the inputs that move, and how.
+    cotangent : mapping of str to array
+        ``u``, by output name, real or complex. The projection is ``Re sum(conj(u) * f)``.
+    centre : mapping of str to array, optional
+        ``f(x)``, when it is known already.
+
+    Examples
+    --------
+    >>> ray = Ray(lambda a: a["x"] ** 2, {"x": np.array([3.0])}, {"x": np.ones(1)},
+    ...           {"out": np.ones(1)})
+    >>> ray.offset(1.0)
+    7.0
+    """
+
+    __slots__ = (
+        "_centre",
+        "_magnitude",
+        "cotangent",
+        "direction",
+        "failures",
+        "inputs",
+        "odd_outputs",
+        "value",
+    )
+
+    def __init__(
+        self,
+        value: Callable[[Inputs], Any],
+        inputs: Inputs,
+        direction: Inputs,
+        cotangent: Inputs,
+        centre: Arrays | None = None,
+    ) -> None:
+        self.value = value
+        self.inputs = inputs
+        self.direction = direction
+        self.cotangent = cotangent
+        self.failures: list[Exception] = []
+        self.odd_outputs: list[str] = []
+        self._centre = centre
+        self._magnitude: float | None = None
+
+    @property
+    def centre(self) -> Arrays:
+        """``f(x)`` by output name; evaluated on first use if it was not handed in."""
+        if self._centre is None:
+            with np.errstate(all="ignore"):
+                self._centre = named_outputs(self.value(self.inputs))
+        return self._centre
+
+    def at(self, step: float) -> Inputs:
+        """The inputs at ``x + step * v``."""
+        moved = dict(self.inputs)
+        for name, v in self.direction.items():
+            moved[name] = self.inputs[name] + np.asarray(step * v)
+        return moved
+
+    def outputs(self, step: float) -> Arrays | None:
+        """``f(x + step v)`` by output name, or ``None`` where the function raises."""
+        try:
+            with np.errstate(all="ignore"):
+                outputs = named_outputs(self.value(self.at(step)))
+        except Exception as error:  # the domain may end here; whoever asked decides what it means
+            self.failures.append(error)
+            return None
+        return outputs if self._same_structure(outputs) else None
+
+    def difference(self, left: Arrays | None, right: Arrays | None) -> float:
+        """``<u, left - right>``, 0 where both hold the same infinity, NaN where undefined."""
+        if left is None or right is None:
+            return float("nan")
+        total = 0.0
+        with np.errstate(all="ignore"):
+            for name, u in self.cotangent.items():
+                total += _projected_difference(u, left[name], right[name])
+        return total
+
+    def pair(self, step: float) -> float:
+        """``g(step) - g(-step)``: two forwards."""
+        return self.difference(self.outputs(step), self.outputs(-step))
+
+    def offset(self, step: float) -> float:
+        """``g(step) = <u, f(x + step v) - f(x)>``: one forward."""
+        return self.difference(self.outputs(step), self.centre)
+
+    def rounding(self) -> float:
+        """Noise that any output has: one unit in the last place of every term of ``<u, f(x)>``."""
+        if self._magnitude is None:
+            self._magnitude = rounding_of(self.cotangent, self.centre)
+        return self._magnitude
+
+    def _same_structure(self, outputs: Arrays) -> bool:
+        for name, u in self.cotangent.items():
+            found = outputs.get(name)
+            if found is None or found.shape != u.shape or found.dtype.kind not in "fciub":
+                got = "nothing" if found is None else f"{found.dtype}{list(found.shape)}"
+                self.odd_outputs.append(
+                    f"output {name!r} is {got} near the point, but {list(u.shape)} at it"
+                )
+                return False
+        return True
+
+
+def _projected_difference(u: Array, left: Array, right: Array) -> float:
+    change = left - right if left.dtype.kind in "fc" else left.astype(float) - right
+    if change.dtype.itemsize < 8:
+        change = change.astype(np.float64)
+    total = float(np.real(np.vdot(u, change)))
+    if np.isfinite(total):
+        return total
+    # inf - inf is undefined, but an output that stays at the same infinity does not move.
+    still = (left == right) | (u == 0)
+    return float(np.real(np.vdot(u, np.where(still, 0, change))))
+
+
+def rounding_of(cotangent: Inputs, outputs: Inputs) -> float:
+    """One unit in the last place of every finite term of ``<u, f>``, added up.
+
+    >>> rounding_of({"out": np.ones(1)}, {"out": np.array([1.0])}) == np.finfo(float).eps
+    True
+    """
+    total = 0.0
+    for name, u in cotangent.items():
+        output = outputs[name]
+        if output.dtype.kind not in "fc":
+            continue
+        eps = float(np.finfo(output.dtype).eps)
+        with np.errstate(all="ignore"):
+            terms = float(np.vdot(np.abs(u), np.abs(output)).real)
+            if not np.isfinite(terms):
+                terms = float(np.sum(np.abs(u) * np.abs(output), where=np.isfinite(output)))
+        total += eps * terms
+    return total
