@@ -176,7 +176,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """A named hypothesis about the cause, with the evidence for it and how well it fits (0 to 1)."""
+    """A named hypothesis about the cause, the evidence for it, and how well it fits (0 to 1)."""
 
     name: str
     sentence: str
@@ -326,36 +326,109 @@ def _excess(comparison: Comparison) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One epoch of a training run. ``parameters`` holds norms, never the arrays themselves."""
+    """One epoch of a training run; norms, never the arrays themselves.
+
+    Attributes
+    ----------
+    index : int
+        0 for the first epoch.
+    loss : float
+        The loss that the loop reported for it.
+    seconds : float
+        Wall-clock time.
+    parameter_norms : mapping of str to float
+        Euclidean norm of each parameter after the epoch.
+    moved : mapping of str to float
+        Distance that each parameter moved during the epoch.
+    held_out : float, optional
+        Loss on data that the loop does not train on, after the epoch.
+    """
 
     index: int
     loss: float
     seconds: float = 0.0
     parameter_norms: Mapping[str, float] = field(default_factory=dict)
+    moved: Mapping[str, float] = field(default_factory=dict)
+    held_out: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Update:
+    """Copies of the parameters before and after one update, or one epoch.
+
+    ``gradients`` are those the update was given, ``None`` where the loop did not show them.
+    """
+
+    epoch: int
+    before: Mapping[str, Array]
+    after: Mapping[str, Array]
+    gradients: Mapping[str, Array] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingTrace:
-    """What a training loop did: the loss before it and after each epoch, and how it ended."""
+    """What a training loop did: the loss before it and after each epoch, and how it ended.
+
+    Attributes
+    ----------
+    losses : tuple of float
+        One per finished epoch; the last may be nan or inf.
+    initial_loss : float, optional
+        The loss before the first update.
+    epochs : tuple of Epoch
+    stopped : str
+        Why the loop ended before its last epoch, in words; ``""`` when it did not.
+    metadata : mapping of str to object
+        JSON-able facts: epochs asked for, what the losses are.
+    updates : tuple of Update
+        The first few, the one that raised the loss most, and the last; in memory only.
+    error : BaseException, optional
+        What the loop raised; in memory only.
+    """
 
     losses: tuple[float, ...]
     initial_loss: float | None = None
     epochs: tuple[Epoch, ...] = ()
     stopped: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    updates: tuple[Update, ...] = field(default=(), repr=False, compare=False)
+    error: BaseException | None = field(default=None, repr=False, compare=False)
+
+
+def _training_in_words(result: TrainingResult) -> str:
+    return f"training: {result.verdict.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """Findings and diagnoses of one training run, with the trace they were read from."""
+    """Findings and diagnoses of one training run, with the trace they were read from.
+
+    Attributes
+    ----------
+    verdict : Verdict
+        WRONG if a promise is broken, INCONCLUSIVE if one could not be decided, else CORRECT.
+    trace : TrainingTrace
+    findings : tuple of Finding
+        What was promised, broken, or noticed; named.
+    diagnoses : tuple of Diagnosis
+        Why it failed: the gradient or the hyper-parameters; best first.
+    gradient : CheckResult, optional
+        The gradient checked on the spot.
+    checked : tuple of str
+        Names of the promises that were put to the test, kept or not.
+    name : str
+        Name of the loop.
+    """
 
     verdict: Verdict
     trace: TrainingTrace
     findings: tuple[Finding, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
     gradient: CheckResult | None = None
+    checked: tuple[str, ...] = ()
+    name: str = "training"
     render: Callable[[TrainingResult], str] = field(
-        default=lambda result: f"training: {result.verdict.name}", repr=False, compare=False
+        default=_training_in_words, repr=False, compare=False
     )
 
     def __bool__(self) -> bool:
