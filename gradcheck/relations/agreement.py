@@ -1,0 +1,134 @@
+"""How far two arrays are apart, and how far they may be by rounding alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from gradcheck.trees import Array
+
+ROUNDING = 1e3
+"""Multiples of the machine epsilon allowed before noise is measured: sums of 1e6 terms, twice."""
+
+COARSEST = 0.05
+"""The allowance never exceeds this fraction: a thousand float16 epsilons would allow anything."""
+
+LOW_PRECISION = 1e-5
+"""Below this fraction of an array's size a disagreement may be float32 arithmetic inside."""
+
+
+def same_bits(left: Array, right: Array) -> bool:
+    """Whether two arrays have the same shape, dtype and bytes (so nan equals nan, 0 is not -0).
+
+    >>> same_bits(np.array([np.nan]), np.array([np.nan])), same_bits(np.ones(2), np.ones((1, 2)))
+    (True, False)
+    """
+    if left.shape != right.shape or left.dtype != right.dtype:
+        return False
+    return left.tobytes() == right.tobytes()
+
+
+def discrepancy(got: Array, expected: Array) -> float:
+    """Largest absolute difference; ``inf`` for other shapes, or where only one is finite.
+
+    >>> discrepancy(np.array([1.0, np.inf]), np.array([1.5, np.inf]))
+    0.5
+    >>> discrepancy(np.array([np.nan]), np.array([0.0]))
+    inf
+    """
+    if got.shape != expected.shape:
+        return float("inf")
+    if got.size == 0:
+        return 0.0
+    wide = np.result_type(got.dtype, expected.dtype, np.float64)
+    with np.errstate(all="ignore"):
+        distance = np.abs(np.subtract(got, expected, dtype=wide))
+        worst = float(distance.max())
+        if np.isfinite(worst):
+            return worst
+        agree = (got == expected) | (np.isnan(got) & np.isnan(expected))
+    distance[agree] = 0.0
+    return float(np.nan_to_num(distance, nan=np.inf, posinf=np.inf).max())
+
+
+def magnitude(array: Array) -> float:
+    """Largest finite absolute value; 0 for an array without one.
+
+    >>> magnitude(np.array([1.0, -3.0, np.inf]))
+    3.0
+    """
+    if array.size == 0:
+        return 0.0
+    with np.errstate(all="ignore"):
+        sizes = np.abs(array)
+        worst = float(sizes.max())
+        if np.isfinite(worst):
+            return worst
+        return float(np.max(sizes, where=np.isfinite(sizes), initial=0.0))
+
+
+def epsilon(arrays: Iterable[Array]) -> float:
+    """Machine epsilon of the coarsest floating dtype among ``arrays``.
+
+    >>> epsilon([np.ones(1), np.ones(1, np.float32), np.ones(1, int)]) == 2**-23
+    True
+    """
+    kinds = {array.dtype for array in arrays if array.dtype.kind in "fc"}
+    return max((float(np.finfo(kind).eps) for kind in kinds), default=float(np.finfo(float).eps))
+
+
+def allowance(eps: float) -> float:
+    """Relative difference that rounding alone may leave.
+
+    >>> allowance(2.0**-52) < 1e-12, allowance(2.0**-10)
+    (True, 0.05)
+    """
+    return min(ROUNDING * eps, COARSEST)
+
+
+def is_numeric(array: Array) -> bool:
+    """Whether the entries are numbers that can be compared.
+
+    >>> is_numeric(np.ones(1)), is_numeric(np.array(["a"]))
+    (True, False)
+    """
+    return array.dtype.kind in "fciub"
+
+
+def jittered(array: Array) -> Array:
+    """Every entry scaled by a few units in the last place, so that it rounds anew.
+
+    One factor for all entries keeps zeros zero and ties tied.
+
+    >>> x = np.array([1.0, 0.0, 1.0])
+    >>> y = jittered(x); bool(y[0] == y[2] != 1.0), float(y[1])
+    (True, 0.0)
+    """
+    if array.dtype.kind not in "fc":
+        return array
+    factor = array.real.dtype.type(1 + 4 * np.finfo(array.dtype).eps)
+    with np.errstate(all="ignore"):
+        return np.asarray(array * factor, dtype=array.dtype)
+
+
+def worst_entry(got: Array, expected: Array) -> tuple[int, ...]:
+    """Index of the entry where two arrays of one shape differ most."""
+    with np.errstate(all="ignore"):
+        distance = np.abs(np.subtract(got, expected, dtype=np.result_type(got, expected, float)))
+        distance[(got == expected) | (np.isnan(got) & np.isnan(expected))] = 0.0
+    flat = int(np.argmax(np.nan_to_num(distance, nan=np.inf, posinf=np.inf)))
+    return tuple(int(i) for i in np.unravel_index(flat, got.shape))
+
+
+def shown(name: str, got: Array, expected: Array) -> str:
+    """Where two arrays differ most, in words: ``x[1]: got 2.0, expected 1.0``.
+
+    >>> shown("x", np.array([1.0, 2.0]), np.array([1.0, 1.0]))
+    'x[1]: got 2.0, expected 1.0'
+    """
+    if got.shape != expected.shape:
+        return f"{name}: got shape {got.shape}, expected {expected.shape}"
+    index = worst_entry(got, expected)
+    path = f"{name}[{', '.join(map(str, index))}]" if index else name
+    return f"{path}: got {got[index].item()!r}, expected {expected[index].item()!r}"

@@ -1,0 +1,294 @@
+"""Calling again: the same call gives the same answer, and leaves the world as it was."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from gradcheck.relations.agreement import (
+    allowance,
+    discrepancy,
+    epsilon,
+    magnitude,
+    same_bits,
+    shown,
+)
+from gradcheck.relations.scene import Claims, Scene, failure, note, numeric_claims
+from gradcheck.result import Finding, Severity
+from gradcheck.trees import Array, is_differentiable, named_outputs
+
+NOISY_FORWARD = 1e-6
+"""Relative noise of the value above which its slopes cannot be trusted without a fixed seed."""
+
+
+def unmutated(scene: Scene) -> Iterator[Finding]:
+    """Inputs, cotangent and options are the same bytes after the calls as before them.
+
+    Looked at where the subject was not called before: an idempotent change (``x[x < 0] = 0``)
+    shows only the first time. What was changed is put back.
+    """
+    watched = _Watch(scene)
+    try:
+        usable = scene.second_point_is_usable()
+        if not usable:
+            _ = scene.repeated_output
+        yield from watched.changes("forward")
+        # The first point is asked again right after the value at the second one: a backward that
+        # reads what the last forward left behind answers for the wrong point.
+        _ = scene.repeated_claim
+        if usable:
+            _ = scene.second_point_claim
+    finally:
+        yield from watched.changes("backward")
+
+
+def deterministic(scene: Scene) -> Iterator[Finding]:
+    """The same call twice gives the same bits; otherwise the noise is measured and reported."""
+    random_forward = list(_forward_noise(scene))
+    yield from random_forward
+    again = scene.repeated_claim
+    if random_forward or _same_claims(again, scene.claim):
+        return
+    twice = scene.third_claim
+    if _same_claims(again, twice):
+        return  # it changed once, for good: `stale` says so
+    yield _backward_noise(scene, again, twice)
+
+
+def stale(scene: Scene) -> Iterator[Finding]:
+    """A-B-A: after a visit to another point, the answer at the first point is the first answer.
+
+    Where a fresh object can be made, its answer at the second point must be the same as well.
+    """
+    if scene.another is not None:
+        _ = scene.second_output
+    if not scene.second_point_is_usable():
+        return
+    again = scene.repeated_claim
+    if not _same_claims(again, scene.claim):
+        yield from _why_stale(scene, again)
+    yield from _against_fresh(scene)
+
+
+def aliased(scene: Scene) -> Iterator[Finding]:
+    """Returned gradients are arrays of their own.
+
+    A gradient that the next call overwrites is lost to any caller who kept it. One that shares
+    memory with an input, the cotangent or another gradient is right as long as nobody writes into
+    it: a note.
+    """
+    _ = scene.second_claim
+    for name, before in scene.claim.items():
+        after = scene.returned[name]
+        if before is not None and after is not None and not same_bits(before, after):
+            yield failure(
+                "buffer-overwritten",
+                f"the next call of backward changed the gradient it had returned for {name} "
+                f"({shown(name, after, before)}). Expected a returned gradient to stay. "
+                "Do: return a new array, not a reused buffer.",
+                name,
+            )
+    yield from _shared_memory(scene)
+
+
+def output(scene: Scene) -> Iterator[Finding]:
+    """The value has the same structure, shapes and dtypes at every call."""
+    first = _signature(scene.output)
+    others = [("again at the same point", scene.repeated_output)]
+    if scene.second_point_is_usable():
+        others.append(("at a second point of the same shapes", scene.second_output))
+    for where, value in others:
+        if _signature(value) != first:
+            yield failure(
+                "output-changes",
+                f"got an output {_signature(value)} {where}, expected {first}. "
+                "Do: let shape and dtype of the output depend on those of the inputs only.",
+            )
+
+
+class _Watch:
+    """Bytes of what is handed to the subject, taken before the calls."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.live: list[tuple[str, str, Array]] = [
+            *(("input", name, array) for name, array in scene.inputs.items()),
+            *(("input", name, array) for name, array in scene.second_inputs.items()),
+            *(("cotangent", name, array) for name, array in scene.cotangents.items()),
+        ]
+        self.before = [array.copy() for _, _, array in self.live]
+        self.options = scene.options
+        self.options_before = copy.deepcopy(dict(scene.options)) if scene.options else {}
+
+    def changes(self, which: str) -> Iterator[Finding]:
+        """What the call changed, put back as it was."""
+        for (role, name, array), before in zip(self.live, self.before, strict=True):
+            if array.tobytes() != before.tobytes():
+                yield _mutation(which, role, name, shown(name, array, before))
+                np.copyto(array, before)
+        for name, value in self.options_before.items():
+            if not _same_option(self.options[name], value):
+                yield _mutation(which, "option", name, f"got {self.options[name]!r}, was {value!r}")
+
+
+def _mutation(which: str, role: str, name: str, seen: str) -> Finding:
+    label = name if role != "cotangent" else f"cotangent {name}"
+    return failure(
+        f"mutates-{role}",
+        f"{which} changed {label} in place ({seen}). Expected it to stay as it was: the caller "
+        "still uses it. Do: work on a copy.",
+        name if role == "input" else "",
+    )
+
+
+def _same_option(left: Any, right: Any) -> bool:
+    if isinstance(left, np.ndarray):
+        return isinstance(right, np.ndarray) and same_bits(left, right)
+    try:
+        return bool(left == right)
+    except (TypeError, ValueError):
+        return True  # cannot be compared, so nothing is known
+
+
+def _same_claims(left: Claims, right: Mapping[str, Array | None]) -> bool:
+    return left.keys() == right.keys() and all(
+        _same_or_none(grad, right[name]) for name, grad in left.items()
+    )
+
+
+def _same_or_none(left: Array | None, right: Array | None) -> bool:
+    if left is None or right is None:
+        return left is right
+    return same_bits(left, right)
+
+
+def _forward_noise(scene: Scene) -> Iterator[Finding]:
+    again = named_outputs(scene.repeated_output)
+    for name, before in scene.outputs.items():
+        after = again.get(name, np.empty(0))
+        if same_bits(after, before) or not is_differentiable(before):
+            continue
+        noise = _relative(after, before)
+        yield Finding(
+            "non-deterministic-forward",
+            f"two calls of forward at one point differ by {noise:.1e} of their size "
+            f"({shown(name, after, before)}). Expected the same value: a random function has no "
+            "derivative to check. Do: fix its seed, or pass the random numbers as an input.",
+            Severity.DOUBT if noise > NOISY_FORWARD else Severity.NOTE,
+        )
+
+
+def _relative(got: Array, expected: Array) -> float:
+    size = max(magnitude(got), magnitude(expected))
+    gap = discrepancy(got, expected)
+    return gap / size if size > 0 else gap
+
+
+def _differing(left: Claims, right: Mapping[str, Array | None]) -> tuple[str, Array, Array]:
+    """The gradient that differs most, relative to its size."""
+    pairs = [
+        (_relative(grad, right_grad), name)
+        for name, grad in numeric_claims(left).items()
+        if (right_grad := right.get(name)) is not None
+    ]
+    name = max(pairs)[1]
+    return name, np.asarray(left[name]), np.asarray(right[name])
+
+
+def _backward_noise(scene: Scene, again: Claims, twice: Claims) -> Finding:
+    if not numeric_claims(again) or again.keys() != twice.keys():
+        return failure("non-deterministic-backward", "two calls of backward return other names.")
+    name, after, before = _differing(twice, again)
+    first = scene.claim.get(name)
+    if first is not None and _grows(after, before, first):
+        return failure(
+            "accumulates",
+            f"every call of backward adds to the gradient of {name} ({shown(name, after, before)})."
+            " Expected each call to start from zero. Do: reset the gradient buffer in backward.",
+            name,
+        )
+    noise = _relative(after, before)
+    small = noise <= allowance(epsilon([after]))
+    return Finding(
+        "non-deterministic-backward",
+        f"two calls of backward at one point differ by {noise:.1e} of their size "
+        f"({shown(name, after, before)}). Expected the same gradient. Do: look for uninitialised "
+        "memory, random numbers, or sums whose order depends on threads.",
+        Severity.NOTE if small else Severity.FAILURE,
+        name,
+    )
+
+
+def _grows(after: Array, before: Array, first: Array) -> bool:
+    if not after.shape == before.shape == first.shape or magnitude(first) == 0:
+        return False
+    with np.errstate(all="ignore"):
+        step = after - before
+    limit = allowance(epsilon([first])) * max(magnitude(after), magnitude(first))
+    return discrepancy(step, first) <= limit
+
+
+def _why_stale(scene: Scene, again: Claims) -> Iterator[Finding]:
+    twice = scene.third_claim
+    if not _same_claims(twice, again) and not _same_claims(twice, scene.claim):
+        return  # it changes with every call: `deterministic` says so
+    if not numeric_claims(again) or not _differs_in_numbers(again, scene.claim):
+        return
+    name, after, before = _differing(again, scene.claim)
+    if _relative(after, before) <= allowance(epsilon([after])):
+        return
+    yield failure(
+        "stale-cache",
+        f"after a call at another point, backward at the first point gives another gradient "
+        f"({shown(name, after, before)}). Expected the first answer. Do: key the cache by the "
+        "inputs, or pass what forward saved instead of keeping it.",
+        name,
+    )
+
+
+def _differs_in_numbers(left: Claims, right: Mapping[str, Array | None]) -> bool:
+    return any(right.get(name) is not None for name in numeric_claims(left))
+
+
+def _against_fresh(scene: Scene) -> Iterator[Finding]:
+    renew = getattr(scene.subject, "renew", None)
+    if renew is None:
+        return
+    fresh = renew()
+    _ = fresh.value(scene.second_inputs)
+    expected = {k: np.asarray(v) for k, v in _vjp_of(fresh, scene).items() if v is not None}
+    for name, grad in numeric_claims(scene.second_point_claim).items():
+        if name in expected and _relative(grad, expected[name]) > allowance(epsilon([grad])):
+            yield failure(
+                "stale-cache",
+                f"an object that was used at another point before gives another gradient than a "
+                f"fresh one ({shown(name, grad, expected[name])}). Expected the fresh answer. Do: "
+                "recompute what depends on the inputs at every call.",
+                name,
+            )
+
+
+def _vjp_of(fresh: Any, scene: Scene) -> Mapping[str, Any]:
+    claim: Mapping[str, Any] = fresh.vjp(scene.second_inputs, scene.cotangent)
+    return claim
+
+
+def _shared_memory(scene: Scene) -> Iterator[Finding]:
+    owned = {**{f"input {k}": v for k, v in scene.inputs.items()}}
+    owned |= {f"the cotangent {k}": v for k, v in scene.cotangents.items()}
+    for name, grad in numeric_claims(scene.returned).items():
+        for label, array in owned.items():
+            if array.size and np.may_share_memory(grad, array):
+                yield note(
+                    "shares-memory",
+                    f"the gradient of {name} is the memory of {label}. It is right until somebody "
+                    "adds to it in place. Do: return a copy if callers accumulate.",
+                    name,
+                )
+        owned[f"the gradient of {name}"] = grad
+
+
+def _signature(value: Any) -> str:
+    return ", ".join(f"{k}: {v.dtype}{list(v.shape)}" for k, v in named_outputs(value).items())

@@ -1,0 +1,403 @@
+"""One point at which relations are looked at, and the calls they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+
+from gradcheck.relations.agreement import (
+    epsilon,
+    is_numeric,
+    jittered,
+    magnitude,
+    same_bits,
+)
+from gradcheck.result import Finding, Severity
+from gradcheck.subject import Subject
+from gradcheck.trees import Array, Arrays, is_differentiable, like_output, named_outputs
+
+REFUSALS = (ValueError, TypeError, NotImplementedError, BufferError)
+"""Exceptions that say "not like this": loud, and no wrong number."""
+
+SCALE_EXPONENT = 20
+"""Cotangents are mixed at scales 2**20 or 2**-20: far from 1, and exact to multiply by."""
+
+SHRINK = 0.875
+"""Factor to a second point where reversing would change nothing: exact, keeps every sign."""
+
+Claims = dict[str, Array | None]
+T = TypeVar("T")
+
+
+class Broken(Exception):
+    """A call of the subject raised; carries the finding it amounts to. Never leaves this room."""
+
+    def __init__(self, finding: Finding, error: Exception) -> None:
+        super().__init__(finding.message)
+        self.finding = finding
+        self.error = error
+
+
+@dataclass(slots=True)
+class Scene:
+    """A subject at one point: its output, one cotangent, and the gradients it claimed for it.
+
+    Relations ask for further calls by what they mean (``second_claim``, ``repeated_output``); each
+    is made once, when first asked for, and can be read by others afterwards.
+
+    Attributes
+    ----------
+    subject : Subject
+        Called through `value` and `vjp` only, so that a wrapper may count.
+    inputs, output, cotangent
+        The point, the value there as returned, and a cotangent in the structure of the output.
+    claim : mapping of str to array or None
+        Gradients as returned. Kept as ``returned``; ``claim`` becomes a copy, which later calls of
+        a subject that reuses its buffers cannot change.
+    generator : numpy.random.Generator
+        Source of the second cotangent and of the layouts.
+    axes : mapping of str to tuple of str
+        Named axes per input, and of the output under ``"out"``; may be empty.
+    batch : str
+        Name of the axis whose samples are independent, or ``""`` when none is declared.
+    options : mapping
+        What the subject is called with beside its inputs; looked at for mutation only.
+    another : mapping, optional
+        A second point of the same domain. Without one, the arrays are reversed along all axes.
+    push_forward : callable, optional
+        ``push_forward(inputs, tangents)``, where the subject claims a jvp as well.
+    """
+
+    subject: Subject
+    inputs: Mapping[str, Array]
+    output: Any
+    cotangent: Any
+    claim: Mapping[str, Array | None]
+    generator: np.random.Generator
+    axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    batch: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    another: Mapping[str, Array] | None = None
+    push_forward: Callable[[Mapping[str, Array], Mapping[str, Array]], Any] | None = None
+    returned: Mapping[str, Array | None] = field(init=False, repr=False)
+    memo: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self.returned = self.claim
+        self.claim = _copied(self.claim)
+
+    def value(self, inputs: Mapping[str, Array], when: str) -> Any:
+        """The subject's value; raises `Broken` if it raises."""
+        try:
+            return self.subject.value(inputs)
+        except Exception as error:
+            raise _broken(error, "forward", when) from error
+
+    def vjp(self, inputs: Mapping[str, Array], cotangent: Any, when: str) -> Claims:
+        """The subject's claim as arrays; raises `Broken` if it raises or claims no mapping."""
+        try:
+            return _copied(as_claims(self.subject.vjp(inputs, cotangent)))
+        except Exception as error:
+            raise _broken(error, "backward", when) from error
+
+    @property
+    def outputs(self) -> Arrays:
+        """The output by name."""
+        return named_outputs(self.output)
+
+    @property
+    def cotangents(self) -> Arrays:
+        """The cotangent by name of output."""
+        return named_outputs(self.cotangent)
+
+    def shared(self, key: str, make: Callable[[], T]) -> T:
+        """What ``make`` returned (or raised, if `Broken`) the first time ``key`` was asked for."""
+        if key not in self.memo:
+            try:
+                self.memo[key] = make()
+            except Broken as broken:
+                self.memo[key] = broken
+        result = self.memo[key]
+        if isinstance(result, Broken):
+            raise result
+        made: T = result
+        return made
+
+    @property
+    def second_cotangent(self) -> Any:
+        """Another random cotangent, in the structure of the output."""
+        return self.shared("second_cotangent", self._draw_cotangent)
+
+    @property
+    def second_claim(self) -> Claims:
+        """The claim for `second_cotangent` at the same inputs."""
+        return self.shared(
+            "second_claim",
+            lambda: self.vjp(self.inputs, self.second_cotangent, "for a second cotangent"),
+        )
+
+    @property
+    def second_inputs(self) -> Arrays:
+        """A second point: given by the caller, or the same numbers in another order."""
+        return self.shared("second_inputs", self._move)
+
+    @property
+    def second_output(self) -> Any:
+        """The value at the second point."""
+        return self.shared(
+            "second_output", lambda: self.value(self.second_inputs, "at a second point")
+        )
+
+    @property
+    def second_point_claim(self) -> Claims:
+        """The claim at the second point, for the first cotangent."""
+        return self.shared(
+            "second_point_claim",
+            lambda: self.vjp(self.second_inputs, self.cotangent, "at a second point"),
+        )
+
+    @property
+    def repeated_output(self) -> Any:
+        """The value at the first point, asked for again."""
+        return self.shared(
+            "repeated_output", lambda: self.value(self.inputs, "the second time at one point")
+        )
+
+    @property
+    def repeated_claim(self) -> Claims:
+        """The claim at the first point, asked for again after a visit to the second point."""
+        return self.shared(
+            "repeated_claim",
+            lambda: self.vjp(self.inputs, self.cotangent, "the second time at one point"),
+        )
+
+    @property
+    def third_claim(self) -> Claims:
+        """The claim at the first point, asked for twice in a row."""
+        return self.shared(
+            "third_claim",
+            lambda: self.vjp(self.inputs, self.cotangent, "the third time at one point"),
+        )
+
+    @property
+    def jittered_outputs(self) -> Arrays:
+        """The value with every input moved by a few units in its last place."""
+        return self.shared("jittered_outputs", self._jitter_value)
+
+    @property
+    def jittered_claim(self) -> Claims:
+        """The claim with every number moved by a few units in its last place: rounding noise."""
+        return self.shared("jittered_claim", self._jitter)
+
+    def second_point_differs(self) -> bool:
+        """Whether there is a second point at all (integers alone cannot be moved)."""
+        return any(not same_bits(self.inputs[k], v) for k, v in self.second_inputs.items())
+
+    def second_point_is_usable(self) -> bool:
+        """Whether the second point is another one, accepted, and its value finite."""
+        try:
+            return (
+                self.second_point_differs()
+                and _finite(self.second_output)
+                and _alike(self.output, self.second_output)
+            )
+        except Broken:
+            return False
+
+    @property
+    def eps(self) -> float:
+        """Machine epsilon of the coarsest number that takes part in a claim."""
+        return self.shared("eps", self._coarsest)
+
+    @property
+    def factors(self) -> tuple[float, float]:
+        """Two powers of two, tiny or huge together, by which the two cotangents are mixed."""
+        return self.shared("factors", self._draw_factors)
+
+    @property
+    def mixed_cotangent(self) -> Any:
+        """The two cotangents, mixed by `factors`."""
+        return self.shared("mixed_cotangent", lambda: self.combine(*self.factors))
+
+    @property
+    def mixed_claim(self) -> Claims:
+        """The claim for `mixed_cotangent`, in plain memory."""
+        return self.shared(
+            "mixed_claim",
+            lambda: self.vjp(self.inputs, self.mixed_cotangent, "for a sum of two cotangents"),
+        )
+
+    @property
+    def mixed_expectation(self) -> Claims:
+        """What a linear vjp must give for `mixed_cotangent`."""
+        return self.shared("mixed_expectation", lambda: self.expect(*self.factors))
+
+    def combine(self, first: float, second: float) -> Any:
+        """``first * cotangent + second * second_cotangent``, in the structure of the output."""
+        right = named_outputs(self.second_cotangent)
+        mixed = {
+            name: np.asarray(first * left + second * right[name], dtype=left.dtype)
+            if is_differentiable(left)
+            else left
+            for name, left in self.cotangents.items()
+        }
+        return like_output(mixed, self.output)
+
+    def expect(self, first: float, second: float) -> Claims:
+        """``first * claim + second * second_claim``, where both are numbers of one shape."""
+        ones, others = numeric_claims(self.claim), numeric_claims(self.second_claim)
+        with np.errstate(all="ignore"):
+            return {
+                name: np.asarray(first * grad + second * others[name])
+                for name, grad in ones.items()
+                if name in others and others[name].shape == grad.shape
+            }
+
+    def mixed_size(self, name: str) -> float:
+        """Largest number that took part in the expectation for ``name``."""
+        first, second = self.factors
+        sizes = [magnitude(np.asarray(claim[name])) for claim in (self.claim, self.second_claim)]
+        return abs(first) * sizes[0] + abs(second) * sizes[1]
+
+    def random_like(self, array: Array) -> Array:
+        """Standard normal numbers in the shape and dtype of a float array; others unchanged."""
+        if not is_differentiable(array):
+            return array
+        numbers: Any = self.generator.standard_normal(array.shape)
+        if array.dtype.kind == "c":
+            numbers = numbers + 1j * self.generator.standard_normal(array.shape)
+        return np.asarray(numbers, dtype=array.dtype)
+
+    def _coarsest(self) -> float:
+        claims = numeric_claims(self.claim)
+        return epsilon([*self.inputs.values(), *self.cotangents.values(), *claims.values()])
+
+    def _draw_factors(self) -> tuple[float, float]:
+        # float16 overflows at 2**16 and underflows at 2**-14.
+        exponent = SCALE_EXPONENT if self.eps < 1e-4 else 2
+        scale = 2.0 ** (exponent if self.generator.integers(2) else -exponent)
+        return scale, -scale / 2
+
+    def _draw_cotangent(self) -> Any:
+        drawn = {name: self.random_like(array) for name, array in self.cotangents.items()}
+        return like_output(drawn, self.output)
+
+    def _move(self) -> Arrays:
+        if self.another is not None:
+            return {name: np.array(array) for name, array in self.another.items()}
+        return {name: _moved(np.asarray(array)) for name, array in self.inputs.items()}
+
+    def _jitter_value(self) -> Arrays:
+        inputs = {name: jittered(np.asarray(array)) for name, array in self.inputs.items()}
+        return named_outputs(self.value(inputs, "at inputs moved by rounding"))
+
+    def _jitter(self) -> Claims:
+        inputs = {name: jittered(np.asarray(array)) for name, array in self.inputs.items()}
+        cotangent = {name: jittered(array) for name, array in self.cotangents.items()}
+        return self.vjp(inputs, like_output(cotangent, self.output), "at inputs moved by rounding")
+
+
+def as_claims(returned: Any) -> Claims:
+    """A returned mapping of gradients as arrays, ``None`` kept.
+
+    >>> as_claims({"x": 1.0, "labels": None})
+    {'x': array(1.), 'labels': None}
+    """
+    if not isinstance(returned, Mapping):
+        raise TypeError(f"got {type(returned).__name__}, expected a mapping of names to gradients")
+    return {name: None if grad is None else np.asarray(grad) for name, grad in returned.items()}
+
+
+def _copied(claims: Mapping[str, Array | None]) -> Claims:
+    return {name: None if grad is None else np.array(grad) for name, grad in claims.items()}
+
+
+def numeric_claims(claims: Mapping[str, Array | None]) -> Arrays:
+    """The gradients that are there and hold numbers."""
+    return {name: g for name, g in claims.items() if g is not None and is_numeric(g)}
+
+
+def raising(error: Exception, which: str, when: str = "") -> Finding:
+    """The finding an exception of the subject amounts to.
+
+    Writing into a read-only array is named for what it is.
+
+    >>> raising(ValueError("assignment destination is read-only"), "backward").name
+    'mutates-input'
+    >>> raising(ZeroDivisionError("division by zero"), "forward").name
+    'forward-raises'
+    """
+    said = f"{type(error).__name__}: {error}"
+    if writes_read_only(error):
+        return Finding(
+            "mutates-input",
+            f"{which} writes into an array it was given ({said}). Expected inputs and cotangent "
+            "to stay as they are. Do: work on a copy.",
+        )
+    place = f", {when}" if when else ""
+    wanted = "a value" if which == "forward" else "gradients"
+    return Finding(
+        f"{which}-raises",
+        f"{which} raised {said}{place}. Expected {wanted}. Do: make it accept this call, or keep "
+        "such inputs out of the check.",
+    )
+
+
+def writes_read_only(error: Exception) -> bool:
+    """Whether an exception is NumPy's refusal to write into a read-only array."""
+    return isinstance(error, ValueError) and (
+        "destination is read-only" in str(error) or "output array is read-only" in str(error)
+    )
+
+
+def _broken(error: Exception, which: str, when: str) -> Broken:
+    if type(error).__module__.split(".")[0] == "hypothesis":
+        raise error  # assume() and its kind steer the run; they are no fact about the subject
+    return Broken(raising(error, which, when), error)
+
+
+def _moved(array: Array) -> Array:
+    if not is_differentiable(array) or array.size == 0:
+        return array.copy()
+    flipped = np.flip(array).copy()
+    if same_bits(flipped, array) or (_is_sorted(array) and not _sums_to_one(array)):
+        return np.asarray(array * SHRINK, dtype=array.dtype)
+    return flipped
+
+
+def _is_sorted(array: Array) -> bool:
+    # Knots and thresholds must stay in order.
+    return array.ndim == 1 and array.dtype.kind == "f" and bool((array[1:] >= array[:-1]).all())
+
+
+def _sums_to_one(array: Array) -> bool:
+    # Probabilities and one-hot labels must keep their sum.
+    return abs(float(array.sum()) - 1.0) < 1e-6
+
+
+def _finite(output: Any) -> bool:
+    return all(
+        bool(np.isfinite(array).all())
+        for array in named_outputs(output).values()
+        if is_differentiable(array)
+    )
+
+
+def _alike(left: Any, right: Any) -> bool:
+    lefts, rights = named_outputs(left), named_outputs(right)
+    return lefts.keys() == rights.keys() and all(
+        array.shape == rights[name].shape for name, array in lefts.items()
+    )
+
+
+def failure(name: str, message: str, input: str = "") -> Finding:
+    """A finding that makes the verdict WRONG."""
+    return Finding(name, message, Severity.FAILURE, input)
+
+
+def note(name: str, message: str, input: str = "") -> Finding:
+    """A finding that is only shown."""
+    return Finding(name, message, Severity.NOTE, input)
