@@ -21,7 +21,7 @@ def is_differentiable(array: Array) -> bool:
     >>> is_differentiable(np.ones(2)), is_differentiable(np.ones(2, int))
     (True, False)
     """
-    return bool(np.issubdtype(array.dtype, np.inexact))
+    return array.dtype.kind in "fc"
 
 
 def named_outputs(output: Any) -> Arrays:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -39,17 +42,21 @@ def discrepancy(got: Array, expected: Array) -> float:
     """
     if got.shape != expected.shape:
         return float("inf")
-    if got.size == 0:
+    if got.size == 0 or same_bits(got, expected):
         return 0.0
-    wide = np.result_type(got.dtype, expected.dtype, np.float64)
     with np.errstate(all="ignore"):
-        distance = np.abs(np.subtract(got, expected, dtype=wide))
+        distance = np.abs(np.subtract(got, expected, dtype=_wide(got.dtype, expected.dtype)))
         worst = float(distance.max())
-        if np.isfinite(worst):
+        if math.isfinite(worst):
             return worst
         agree = (got == expected) | (np.isnan(got) & np.isnan(expected))
     distance[agree] = 0.0
     return float(np.nan_to_num(distance, nan=np.inf, posinf=np.inf).max())
+
+
+@cache
+def _wide(left: np.dtype[Any], right: np.dtype[Any]) -> np.dtype[Any]:
+    return np.result_type(left, right, np.float64)
 
 
 def magnitude(array: Array) -> float:
@@ -60,12 +67,11 @@ def magnitude(array: Array) -> float:
     """
     if array.size == 0:
         return 0.0
-    with np.errstate(all="ignore"):
-        sizes = np.abs(array)
-        worst = float(sizes.max())
-        if np.isfinite(worst):
-            return worst
-        return float(np.max(sizes, where=np.isfinite(sizes), initial=0.0))
+    sizes = np.abs(array)
+    worst = float(sizes.max())
+    if math.isfinite(worst):
+        return worst
+    return float(np.max(sizes, where=np.isfinite(sizes), initial=0.0))
 
 
 def epsilon(arrays: Iterable[Array]) -> float:
@@ -75,7 +81,12 @@ def epsilon(arrays: Iterable[Array]) -> float:
     True
     """
     kinds = {array.dtype for array in arrays if array.dtype.kind in "fc"}
-    return max((float(np.finfo(kind).eps) for kind in kinds), default=float(np.finfo(float).eps))
+    return max(map(_eps, kinds), default=2.0**-52)
+
+
+@cache
+def _eps(dtype: np.dtype[Any]) -> float:
+    return float(np.finfo(dtype).eps)
 
 
 def allowance(eps: float) -> float:

@@ -16,7 +16,7 @@ from gradcheck.relations.agreement import (
     shown,
 )
 from gradcheck.relations.judgement import disagreements
-from gradcheck.relations.layouts import odd_claim
+from gradcheck.relations.layouts import odd_disagreements
 from gradcheck.relations.scene import Broken, Claims, Scene, failure, numeric_claims
 from gradcheck.result import Finding
 from gradcheck.trees import Array, is_differentiable, like_output, named_outputs, tree_inner_product
@@ -129,7 +129,7 @@ def _owes_nothing(grad: Array, ordinary: Array | None) -> bool:
 
 def _plain_disagreements(scene: Scene) -> list[str]:
     try:
-        if not disagreements(scene, odd_claim(scene), scene.mixed_expectation):
+        if not odd_disagreements(scene):
             return []
     except Broken:
         pass  # it refuses views; the plain call must still be linear

@@ -68,8 +68,7 @@ def layouts(scene: Scene) -> Iterator[Finding]:
     except Broken as broken:
         yield from _refusal(scene, broken)
         return
-    expected = scene.mixed_expectation
-    if not disagreements(scene, odd, expected):
+    if not odd_disagreements(scene):
         return
     for name in disagreements(scene, odd, scene.mixed_claim):
         culprit = _blame(scene, name)
@@ -81,6 +80,14 @@ def layouts(scene: Scene) -> Iterator[Finding]:
             "copy it first (np.ascontiguousarray).",
             name,
         )
+
+
+def odd_disagreements(scene: Scene) -> list[str]:
+    """Names whose gradient in odd layouts is not what linearity makes of the plain claims."""
+    return scene.shared(
+        "odd_disagreements",
+        lambda: disagreements(scene, odd_claim(scene), scene.mixed_expectation),
+    )
 
 
 def expanded(scene: Scene) -> Iterator[Finding]:

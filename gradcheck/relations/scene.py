@@ -55,12 +55,14 @@ class Scene:
     inputs, output, cotangent
         The point, the value there as returned, and a cotangent in the structure of the output.
     claim : mapping of str to array or None
-        Gradients as returned. Kept as ``returned``; ``claim`` becomes a copy, which later calls of
-        a subject that reuses its buffers cannot change.
+        Gradients as returned. They stay in ``returned``; ``claim`` becomes a copy, which later
+        calls of a subject that reuses its buffers cannot change.
     generator : numpy.random.Generator
         Source of the second cotangent and of the layouts.
     axes : mapping of str to tuple of str
         Named axes per input, and of the output under ``"out"``; may be empty.
+    outputs, cotangents : dict of str to array
+        Output and cotangent by name of output.
     batch : str
         Name of the axis whose samples are independent, or ``""`` when none is declared.
     options : mapping
@@ -83,11 +85,15 @@ class Scene:
     another: Mapping[str, Array] | None = None
     push_forward: Callable[[Mapping[str, Array], Mapping[str, Array]], Any] | None = None
     returned: Mapping[str, Array | None] = field(init=False, repr=False)
+    outputs: Arrays = field(init=False, repr=False)
+    cotangents: Arrays = field(init=False, repr=False)
     memo: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.returned = self.claim
         self.claim = _copied(self.claim)
+        self.outputs = named_outputs(self.output)
+        self.cotangents = named_outputs(self.cotangent)
 
     def value(self, inputs: Mapping[str, Array], when: str) -> Any:
         """The subject's value; raises `Broken` if it raises."""
@@ -103,27 +109,19 @@ class Scene:
         except Exception as error:
             raise _broken(error, "backward", when) from error
 
-    @property
-    def outputs(self) -> Arrays:
-        """The output by name."""
-        return named_outputs(self.output)
-
-    @property
-    def cotangents(self) -> Arrays:
-        """The cotangent by name of output."""
-        return named_outputs(self.cotangent)
-
     def shared(self, key: str, make: Callable[[], T]) -> T:
         """What ``make`` returned (or raised, if `Broken`) the first time ``key`` was asked for."""
-        if key not in self.memo:
-            try:
-                self.memo[key] = make()
-            except Broken as broken:
-                self.memo[key] = broken
-        result = self.memo[key]
-        if isinstance(result, Broken):
-            raise result
-        made: T = result
+        if key in self.memo:
+            result: T | Broken = self.memo[key]
+            if isinstance(result, Broken):
+                raise result
+            return result
+        try:
+            made = make()
+        except Broken as broken:
+            self.memo[key] = broken
+            raise
+        self.memo[key] = made
         return made
 
     @property
@@ -380,9 +378,8 @@ def _sums_to_one(array: Array) -> bool:
 
 def _finite(output: Any) -> bool:
     return all(
-        bool(np.isfinite(array).all())
+        array.dtype.kind not in "fc" or bool(np.isfinite(array).all())
         for array in named_outputs(output).values()
-        if is_differentiable(array)
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck.relations.agreement import is_numeric
 from gradcheck.relations.scene import Scene, failure, note
 from gradcheck.result import Finding, Severity
-from gradcheck.trees import Array, is_differentiable, named_outputs
+from gradcheck.trees import Array, is_differentiable
 
 SHOWN = 3
 """Entries named in a message; the rest are counted."""
@@ -101,7 +101,7 @@ def non_finite_entries(scene: Scene) -> Mapping[str, Array]:
 
     Entries of an input array that are nan themselves are left out: nothing is owed there.
     """
-    if not all(_all_finite(array) for array in named_outputs(scene.output).values()):
+    if not all(_all_finite(array) for array in scene.outputs.values()):
         return {}
     found: dict[str, Array] = {}
     for name, array, grad in _float_pairs(scene):
