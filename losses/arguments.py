@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[Any]
 
-ROW_SUM_SLACK = 1e-4
-"""How far a row of label probabilities may sum from 1: rounding to half precision costs that much,
+ROW_SUM_SLACK = 1e-3
+"""How far a row of label probabilities may sum from 1: rounding to half precision costs half of that,
 a row that is no distribution misses by far more."""
 
 
