@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 Sink = Callable[[Any], None]
@@ -38,6 +39,8 @@ class RunSettings(NamedTuple):
         What is running now (a node id, a case id): it makes one stream of each seed.
     portable : bool
         Whether two machines must generate the same examples, whatever else they have loaded.
+    select, deselect : tuple of str
+        Check ids, or patterns of them, to run and to leave out.
     """
 
     profile: str = ""
@@ -45,6 +48,19 @@ class RunSettings(NamedTuple):
     seed: int | None = None
     key: str = ""
     portable: bool = False
+    select: tuple[str, ...] = ()
+    deselect: tuple[str, ...] = ()
+
+    def wants(self, check: str) -> bool:
+        """Whether a check, by its id, is to run.
+
+        >>> RunSettings(select=("zero-*",)).wants("zero-cotangent")
+        True
+        >>> RunSettings(deselect=("gradient",)).wants("gradient")
+        False
+        """
+        chosen = not self.select or any(fnmatchcase(check, p) for p in self.select)
+        return chosen and not any(fnmatchcase(check, p) for p in self.deselect)
 
     @property
     def max_examples(self) -> int | None:

@@ -1,0 +1,104 @@
+"""Summarise: the rows of a run as the few lines a terminal shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from gradcheck.report.evidence import shortened
+from gradcheck.report.tally import Entry, Tally, merge, total
+
+Row = dict[str, Any]
+
+MAX_LINES = 20
+"""Failing tests listed: the rest is in the report."""
+SLOWEST = 3
+MAX_ID = 120
+
+
+def summary_lines(rows: list[Row], seed: int | None = None) -> Iterator[str]:
+    """Subjects, examples, probes, kinks, inconclusives, the worst error, the slowest, the failed.
+
+    >>> list(summary_lines([], seed=7))
+    ['0 tests checked 0 subjects: 0 examples, 0 probes, 0 kinks certified (seed 7)']
+    """
+    tally = merge(row["tally"] for row in rows)
+    yield headline(rows, tally) + (f" (seed {seed})" if seed is not None else "")
+    everything = total(tally)
+    if everything["inconclusive"]:
+        yield f"inconclusive {_plural(everything['inconclusive'], 'example')}"
+    if everything["worst"] is not None:
+        yield f"worst        {worst_line(*_worst(tally))}"
+    if rows:
+        yield f"slowest      {', '.join(_slow(row) for row in slowest(rows))}"
+    yield from _listed(rows)
+
+
+def headline(rows: list[Row], tally: Tally) -> str:
+    """The counts of a run in one line."""
+    entry = total(tally)
+    return (
+        f"{_plural(len(rows), 'test')} checked {_plural(len(tally), 'subject')}: "
+        f"{_plural(entry['examples'], 'example')}, {_plural(entry['probes'], 'probe')}, "
+        f"{_plural(entry['kinks'], 'kink')} certified"
+    )
+
+
+def worst_line(subject: str, worst: Entry) -> str:
+    """The worst error beside its limit."""
+    name = printable(f"{subject}, {worst['path']}")
+    return (
+        f"{name}: error {_short(worst['difference'])}, limit {_short(worst['limit'])} "
+        f"({worst['verdict']}: claimed {_short(worst['claimed'])}, "
+        f"estimated {_short(worst['estimate'])})"
+    )
+
+
+def slowest(rows: Iterable[Row]) -> list[Row]:
+    """The rows that took longest, longest first."""
+    return sorted(rows, key=lambda row: (-row["seconds"], row["id"]))[:SLOWEST]
+
+
+def printable(text: str) -> str:
+    """One line of a hostile text: control characters as escapes.
+
+    >>> printable("a\\x1b[31m")
+    'a\\\\x1b[31m'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _worst(tally: Tally) -> tuple[str, Entry]:
+    worst = total(tally)["worst"]
+    subject = next(name for name, entry in tally.items() if entry["worst"] == worst)
+    return subject, worst
+
+
+def _slow(row: Row) -> str:
+    return f"{row['seconds']:.2f} s {shortened(printable(row['id']), MAX_ID)}"
+
+
+def _listed(rows: list[Row]) -> Iterator[str]:
+    failed = [row for row in rows if row["outcome"] in ("failed", "error", "crashed")]
+    for row in failed[:MAX_LINES]:
+        yield f"{row['outcome']:<12} {shortened(printable(row['id']), MAX_ID)}{_cause(row)}"
+    if len(failed) > MAX_LINES:
+        yield f"and {len(failed) - MAX_LINES} more failed"
+
+
+def _cause(row: Row) -> str:
+    """The best diagnosis, else the first failing fact, of what a test kept."""
+    for item in reversed(row["evidence"]):
+        facts = [*item["diagnoses"], *item["findings"]]
+        sentences = [fact.get("sentence") or fact.get("message", "") for fact in facts]
+        if sentences:
+            return f": {shortened(printable(sentences[0]), 160)}"
+    return ""
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:.4g}"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
