@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from gradcheck.diagnosis.names import DIAGNOSES
+from gradcheck.diagnosis.ranking import explain
 
-__all__ = ["DIAGNOSES"]
+__all__ = ["DIAGNOSES", "explain"]

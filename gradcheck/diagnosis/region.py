@@ -1,0 +1,145 @@
+"""Wrong exactly where something holds: a stump over simple features of the inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradcheck.diagnosis.evidence import Mask, View
+from gradcheck.diagnosis.features import Feature, input_features
+from gradcheck.result import Diagnosis
+from gradcheck.trees import Array
+
+RARE = "rare"
+"""Regions no generic point is in (exact zeros, ties): one entry inside is telling."""
+
+COMMON = "common"
+"""Regions half of all points are in (signs): many entries must agree."""
+
+FIT_RARE = {1: 0.86, 2: 0.92}
+FIT_COMMON = {2: 0.5, 3: 0.68, 4: 0.8, 5: 0.86, 6: 0.9}
+ELSEWHERE = 0.03
+"""Loss of fit where the region lies in another input than the one whose gradient is wrong."""
+
+LARGE = 20.0
+"""Magnitudes above this are where exponentials cancel and squares swamp what is added to them."""
+
+SMALL = 1e-3
+GAP = 4.0
+"""A threshold is believed where no entry lies within this factor of it."""
+
+MOST_VALUES = 12
+"""Different values an integer input may take to count as an option."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Entries where something holds, the diagnosis it stands for, and the words for it."""
+
+    name: str
+    words: str
+    mask: Mask
+    kind: str = COMMON
+    own: bool = True
+
+
+def wrong_where(view: View) -> Iterator[Diagnosis]:
+    """Claims are wrong inside a region and right outside it."""
+    if not view.finite.all():
+        return
+    judged = view.wrong | (view.right & ~(view.silent & (view.claimed == 0)))
+    if not (judged & ~view.wrong).any():
+        return
+    for region in regions(view):
+        if (region.mask == view.wrong)[judged].all():
+            yield _diagnosis(view, region, judged)
+
+
+def _diagnosis(view: View, region: Region, judged: Mask) -> Diagnosis:
+    count, inside = int(judged.sum()), int(view.wrong.sum())
+    rare = region.kind == RARE
+    fit = FIT_RARE[min(inside, 2)] if rare else FIT_COMMON[min(count, 6)]
+    fit -= 0.0 if region.own else ELSEWHERE
+    sentence = f"the claim is wrong exactly where {region.words}, and right everywhere else"
+    evidence = f"{inside} wrong entries inside, {count - inside} right ones outside"
+    return Diagnosis(region.name, sentence, fit, view.name, evidence)
+
+
+def regions(view: View) -> Iterator[Region]:
+    """Regions told by the sign, size, ties and options of the inputs laid beside the entries."""
+    for feature in input_features(view):
+        if np.iscomplexobj(feature.values):
+            continue
+        kind = view.case.inputs[feature.source].dtype.kind
+        yield from _options(feature) if kind in "iub" else _real(view, feature)
+    yield from _tied(view)
+
+
+def _real(view: View, feature: Feature) -> Iterator[Region]:
+    values, words, own = feature.values, feature.words, feature.own
+    yield Region("wrong-at-zero", f"{words} is zero", values == 0, RARE, own)
+    yield Region("wrong-for-negative", f"{words} is negative", values < 0, COMMON, own)
+    yield Region("wrong-for-negative", f"{words} is zero or negative", values <= 0, COMMON, own)
+    yield Region("wrong-for-positive", f"{words} is positive", values > 0, COMMON, own)
+    yield Region("wrong-for-positive", f"{words} is zero or positive", values >= 0, COMMON, own)
+    yield from _sizes(view, np.abs(values), words, own)
+
+
+def _sizes(view: View, size: Array, words: str, own: bool) -> Iterator[Region]:
+    inside, outside = size[view.wrong], size[view.right]
+    low, high = float(inside.min()), float(outside.max(initial=0.0))
+    if low > max(LARGE, GAP * high):
+        yield Region("wrong-for-large", f"abs({words}) >= {low:.3g}", size >= low, RARE, own)
+    least = float(outside[outside > 0].min(initial=np.inf))
+    top = float(inside.max())
+    if 0 < top < min(SMALL, least / GAP) and low > 0:
+        mask = (size <= top) & (size > 0)
+        yield Region("wrong-for-small", f"abs({words}) <= {top:.3g}", mask, RARE, own)
+
+
+def _options(feature: Feature) -> Iterator[Region]:
+    values, words = feature.values, feature.words
+    if np.unique(values).size > MOST_VALUES:
+        return
+    yield Region("wrong-for-option", f"{words} is negative", values < 0, COMMON, True)
+    for value in np.unique(values):
+        yield Region("wrong-for-option", f"{words} is {value:g}", values == value, COMMON, True)
+        yield Region("wrong-for-option", f"{words} is not {value:g}", values != value, COMMON, True)
+
+
+def _tied(view: View) -> Iterator[Region]:
+    value = view.case.inputs[view.name]
+    if value.shape != view.shape or value.size < 2 or value.dtype.kind not in "fc":
+        return
+    everywhere = tied_entries(value.reshape(1, -1)).reshape(value.shape)
+    words = f"an entry of {view.name} equals another"
+    yield Region("wrong-at-ties", words, view.pick(everywhere), RARE)
+    if value.ndim > 1:
+        words = f"an entry of {view.name} equals another in its row"
+        yield Region("wrong-at-ties", words, view.pick(tied_entries(value)), RARE)
+    for name, other in view.case.inputs.items():
+        if name != view.name and other.shape == value.shape and other.dtype.kind in "fc":
+            words = f"{view.name} equals {name}"
+            yield Region("wrong-at-ties", words, view.pick(value == other), RARE)
+            words = f"{view.name} is less than {name}"
+            if value.dtype.kind == "f" and other.dtype.kind == "f":
+                yield Region("wrong-for-negative", words, view.pick(value < other), COMMON)
+                words = f"{view.name} is greater than {name}"
+                yield Region("wrong-for-positive", words, view.pick(value > other), COMMON)
+
+
+def tied_entries(array: Array) -> Mask:
+    """Entries that equal another entry of their row.
+
+    >>> tied_entries(np.array([[1.0, 2.0, 1.0], [1.0, 2.0, 3.0]]))
+    array([[ True, False,  True],
+           [False, False, False]])
+    """
+    rows = array.reshape(-1, array.shape[-1])
+    mask = np.zeros(rows.shape, dtype=bool)
+    for row, marks in zip(rows, mask, strict=True):
+        _, inverse, counts = np.unique(row, return_inverse=True, return_counts=True)
+        marks[:] = counts[inverse] > 1
+    return mask.reshape(array.shape)

@@ -1,0 +1,142 @@
+"""What is left between claim and estimate looks like something known: a term is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gradcheck.diagnosis.evidence import View
+from gradcheck.diagnosis.features import Feature, features, products
+from gradcheck.result import Diagnosis
+from gradcheck.trees import Array
+
+NICE = (1.0, 2.0, 0.5, 3.0, 4.0, 0.25)
+"""Sizes of constants a forgotten term usually comes with."""
+
+FIT_NICE = {1: 0.6, 2: 0.86, 3: 0.92}
+FIT_ANY = {1: 0.0, 2: 0.0, 3: 0.8, 4: 0.88}
+FIT_PER_BLOCK = 0.82
+PRODUCT_PENALTY = 0.04
+
+LEAST_BLOCKS = 2
+LEAST_WIDTH = 3
+SPARE_ENTRIES = 2
+"""Entries a block must have beyond the numbers fitted to it: fewer would always fit."""
+
+
+def missing_term(view: View) -> Iterator[Diagnosis]:
+    """Claimed minus estimate is a constant times an input, an output, a cotangent, a product."""
+    if not view.finite.all() or (view.claimed == 0).all():
+        return
+    for feature in candidates(view):
+        fitted = _proportional(view, feature.values)
+        if fitted is not None:
+            yield _diagnosis(view, feature, fitted)
+
+
+def candidates(view: View) -> Iterator[Feature]:
+    """Terms a derivative is made of: features, their exponentials, their products, a constant."""
+    plain = features(view)
+    yield from plain
+    with np.errstate(all="ignore"):
+        for feature in plain:
+            yield Feature(f"exp({feature.words})", np.exp(feature.values), "shape", feature.source)
+    yield from products(plain)
+
+
+def _proportional(view: View, term: Array) -> tuple[float, int] | None:
+    """The constant c of ``claimed - estimate = c term``, and how many different entries agree."""
+    if not np.isfinite(term).all() or np.iscomplexobj(term) != np.iscomplexobj(view.mismatch):
+        return None
+    usable = view.wrong & (term != 0)
+    if not usable.any() or not (usable == view.wrong).all():
+        return None
+    best = np.flatnonzero(usable)[np.argmax(np.abs(view.mismatch[usable]) / _noise(view)[usable])]
+    constant = view.mismatch[best] / term[best]
+    gain = np.abs(term / term[best])
+    error = view.error + gain * view.error[best]
+    if abs(np.imag(constant)) > view.precision * abs(constant):
+        return None
+    if not view.explains(view.estimate + constant * term, error).all():
+        return None
+    return float(np.real(constant)), int(np.unique(np.round(np.abs(term[usable]), 12)).size)
+
+
+def _noise(view: View) -> Array:
+    return np.asarray(view.error + np.finfo(float).eps * np.abs(view.estimate) + 1e-300)
+
+
+def _diagnosis(view: View, feature: Feature, fitted: tuple[float, int]) -> Diagnosis:
+    constant, entries = fitted
+    nice = any(abs(abs(constant) - number) < 1e-6 * number for number in NICE)
+    fit = FIT_NICE[min(entries, 3)] if nice else FIT_ANY[min(entries, 4)]
+    if feature.role in ("product", "shape"):
+        fit -= PRODUCT_PENALTY
+    term = f"{_size(constant)}{feature.words}"
+    verb = "lacks" if constant < 0 else "has too much"
+    sentence = f"claimed {verb} the term {term}"
+    evidence = f"claimed - estimated is proportional to {feature.words} in {entries} entries"
+    return Diagnosis("missing-term", sentence, max(fit, 0.0), view.name, evidence)
+
+
+def _size(constant: float) -> str:
+    return "" if abs(abs(constant) - 1) < 1e-6 else f"{abs(constant):.6g} * "
+
+
+def missing_term_per_block(view: View) -> Iterator[Diagnosis]:
+    """Each row, or block of entries, lacks its own multiple of one or two patterns.
+
+    That is what is left of a gradient whose path through a mean, a norm or a normaliser of the
+    block was forgotten, or was given the wrong weight.
+    """
+    if not view.whole or not view.finite.all() or np.iscomplexobj(view.mismatch):
+        return
+    for width in block_widths(view.shape):
+        for words, patterns in block_patterns(view):
+            if _each_block(view, patterns, width):
+                blocks = view.flat.size // width
+                sentence = f"claimed is off by a multiple of {words} in each block of {width}"
+                sentence += " entries: the part that goes through a mean, sum or norm of the block"
+                evidence = f"holds in all {blocks} blocks, each with its own multiple"
+                yield Diagnosis("missing-term", sentence, FIT_PER_BLOCK, view.name, evidence)
+                return
+
+
+def block_widths(shape: tuple[int, ...]) -> list[int]:
+    """Sizes of the blocks that trailing axes make, or half and quarter axes: groups of channels.
+
+    >>> block_widths((2, 4, 3))
+    [3, 6, 12]
+    """
+    size = int(np.prod(shape, dtype=np.int64))
+    widths, width = set(), 1
+    for length in reversed(shape):
+        widths |= {width * part for part in range(1, length + 1) if length % part == 0}
+        width *= length
+    return sorted(w for w in widths if w >= LEAST_WIDTH and w * LEAST_BLOCKS <= size)
+
+
+def block_patterns(view: View) -> Iterator[tuple[str, list[Array]]]:
+    """Patterns that a reduction over a block leaves in a gradient."""
+    ones = np.ones(view.flat.size)
+    yield "a constant", [ones]
+    for feature in features(view):
+        if feature.role != "cotangent" and np.isfinite(feature.values).all():
+            yield feature.words, [feature.values]
+            with np.errstate(all="ignore"):
+                yield f"exp({feature.words})", [np.exp(feature.values)]
+            yield f"{feature.words} and a constant", [ones, feature.values]
+
+
+def _each_block(view: View, patterns: list[Array], width: int) -> bool:
+    stacked = np.stack([np.asarray(p) for p in patterns], axis=-1)
+    if width < len(patterns) + SPARE_ENTRIES or not np.isfinite(stacked).all():
+        return False
+    blocks = stacked.reshape(-1, width, len(patterns))
+    left = view.mismatch.reshape(-1, width, 1)
+    error = view.error.reshape(-1, width)
+    fitted = blocks @ (np.linalg.pinv(blocks) @ left)
+    spread = error + error.max(axis=1, keepdims=True)
+    prediction = view.estimate + fitted.ravel()
+    return bool(view.explains(prediction, spread.ravel()).all())
