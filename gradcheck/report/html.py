@@ -1,10 +1,314 @@
-"""Draw: rows as one page that needs no network and no script."""
+"""Show: rows as one page that needs no network and no script to be read."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+from gradcheck.errors import InvalidArgument
+from gradcheck.report import drawing
+from gradcheck.report.evidence import shortened
+from gradcheck.report.json_lines import GENERATOR, HEADERS
+from gradcheck.report.summary import headline, printable, worst_line
+from gradcheck.report.tally import Entry, merge, total
 
-def page(rows: list[dict[str, Any]]) -> str:
-    """The page of a run, or of many merged ones."""
-    raise NotImplementedError(rows)
+Json = dict[str, Any]
+
+MAX_CARDS = 25
+"""Failures shown in full; a reader starts with the first."""
+MAX_TRAININGS = 12
+MAX_ROWS = 500
+"""Rows of the table: with them the page stays below 300 KB."""
+MAX_ID = 300
+MAX_FACT = 1_500
+MAX_CARD_TEXT = 6_000
+MAX_DRAWN = 60_000
+"""Characters of SVG in all cards together: what is left of 300 KB beside text and tables."""
+FAILED = ("failed", "error", "crashed", "xpassed", "WRONG", "ERROR")
+
+
+def page(rows: list[Json]) -> str:
+    """The page of a run or a campaign, or of many merged ones.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Rows as `gradcheck.report.json_lines.read` or `merge` gives them.
+
+    Returns
+    -------
+    str
+        A whole HTML document, below 300 KB, whatever the rows hold.
+
+    Raises
+    ------
+    InvalidArgument
+        jinja2 is not installed.
+    """
+    return str(_template().render(_view(rows)))
+
+
+def _template() -> Any:
+    try:
+        import jinja2
+    except ImportError:
+        raise InvalidArgument(
+            "an HTML report needs jinja2: pip install 'gradcheck[html]'"
+        ) from None
+    folder = Path(__file__).parent
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder), autoescape=True, trim_blocks=True
+    )
+    return environment.get_template("page.html.jinja")
+
+
+def _view(rows: list[Json]) -> Json:
+    headers = [row for row in rows if row["kind"] in HEADERS]
+    results = [_normal(row) for row in rows if row["kind"] in ("test", "case")]
+    results.sort(key=lambda row: (row["outcome"] not in FAILED, row["id"]))
+    failed = [row for row in results if row["outcome"] in FAILED]
+    tally = merge(row["tally"] for row in results)
+    everything = total(tally)
+    ink = _Ink()
+    return {
+        "title": "gradcheck report",
+        "generator": GENERATOR,
+        "headline": headline(results, tally),
+        "banners": _banners(rows, headers),
+        "figures": _figures(results, everything, len(tally)),
+        "histogram": ink.allow(drawing.excess_histogram(_excesses(results))),
+        "worst": _worst(tally, everything),
+        "failures": [_card(row, ink) for row in failed[:MAX_CARDS]],
+        "failures_left": max(0, len(failed) - MAX_CARDS),
+        "trainings": _trainings(results, ink),
+        "unit": "case" if any(row["kind"] == "case" for row in results) else "test",
+        "table": [_table_row(row) for row in results[:MAX_ROWS]],
+        "rows_left": max(0, len(results) - MAX_ROWS),
+        "provenance": [_provenance(header) for header in headers[:20]],
+    }
+
+
+class _Ink:
+    """Lets drawings through until the page would grow too large."""
+
+    def __init__(self) -> None:
+        self.left = MAX_DRAWN
+
+    def allow(self, svg: str) -> str:
+        if len(svg) > self.left:
+            return ""
+        self.left -= len(svg)
+        return svg
+
+
+def _normal(row: Json) -> Json:
+    """A test and a case in one shape."""
+    if row["kind"] == "test":
+        return row
+    result = row["result"]
+    return {
+        "kind": "case",
+        "id": f"{row['spec']['subject']} · seed {row['spec']['seed']}",
+        "outcome": result["verdict"],
+        "seconds": row["seconds"],
+        "tally": result["tally"],
+        "evidence": result["evidence"],
+        "error": result["error"],
+    }
+
+
+def _banners(rows: list[Json], headers: list[Json]) -> list[str]:
+    ends = [row for row in rows if row["kind"] == "end"]
+    banners = []
+    if any(row["exitstatus"] not in (0, 1, 5) for row in ends):
+        banners.append("A run was interrupted: what follows is what it had finished.")
+    shards = [str(row.get("shard", "1/1")) for row in headers]
+    missing = _missing_shards(shards)
+    if missing:
+        banners.append(f"Shards missing from this page: {', '.join(missing)}.")
+    return banners
+
+
+def _missing_shards(shards: list[str]) -> list[str]:
+    counts = {int(shard.partition("/")[2]) for shard in shards}
+    return [f"{i}/{n}" for n in sorted(counts) for i in range(1, n + 1) if f"{i}/{n}" not in shards]
+
+
+def _figures(results: list[Json], everything: Entry, subjects: int) -> list[Json]:
+    outcomes = Counter(row["outcome"] for row in results)
+    shown = [
+        {"value": f"{count:,}", "name": name, "kind": name} for name, count in outcomes.items()
+    ]
+    counts = {
+        "subjects": subjects,
+        "examples": everything["examples"],
+        "probes": everything["probes"],
+        "kinks certified": everything["kinks"],
+        "inconclusive examples": everything["inconclusive"],
+    }
+    return shown + [
+        {"value": f"{count:,}", "name": name, "kind": "count"} for name, count in counts.items()
+    ]
+
+
+def _excesses(results: list[Json]) -> Iterable[float]:
+    for row in results:
+        worst = total(row["tally"])["worst"]
+        if worst is not None:
+            yield float(worst["excess"])
+
+
+def _worst(tally: dict[str, Entry], everything: Entry) -> str:
+    worst = everything["worst"]
+    if worst is None:
+        return ""
+    return worst_line(next(name for name, e in tally.items() if e["worst"] == worst), worst)
+
+
+def _card(row: Json, ink: _Ink) -> Json:
+    pieces = [_piece(item, ink) for item in reversed(row["evidence"])]
+    error = row.get("error", "")
+    if error and not pieces:
+        pieces = [_error_piece(error)]
+    return {
+        "id": shortened(printable(row["id"]), MAX_ID),
+        "outcome": row["outcome"],
+        "pieces": pieces[:3],
+    }
+
+
+def _error_piece(error: str) -> Json:
+    return {"verdict": "ERROR", "text": shortened(visible(error), MAX_CARD_TEXT), "causes": []}
+
+
+def _piece(item: Json, ink: _Ink) -> Json:
+    return {
+        "verdict": item["verdict"],
+        "subject": printable(item["subject"]),
+        "facts": _facts(item),
+        "causes": [_fact(entry["sentence"]) for entry in item["diagnoses"][:3]],
+        "findings": [
+            {**finding, "name": printable(finding["name"]), "message": _fact(finding["message"])}
+            for finding in item["findings"][:6]
+        ],
+        "comparisons": [_comparison(entry) for entry in item.get("comparisons", [])[:8]],
+        "plots": list(_plots(item, ink)),
+        "reproduce": shortened(visible(item.get("reproduce", "")), 2 * MAX_FACT),
+        "text": shortened(visible(item["text"]), MAX_CARD_TEXT),
+    }
+
+
+def _facts(item: Json) -> str:
+    facts = []
+    if item.get("guilty_layer"):
+        facts.append(f"guilty layer {item['guilty_layer']}")
+    if item.get("shapes"):
+        shapes = (f"{name} {tuple(shape)}" for name, shape in item["shapes"].items())
+        facts.append(f"smallest case found: {', '.join(shapes)}")
+    if item.get("forwards"):
+        facts.append(f"{item['forwards']} forwards, {item['backwards']} backwards")
+    if item.get("seed") is not None:
+        facts.append(f"seed {item['seed']}")
+    return printable("".join(f" · {fact}" for fact in facts))
+
+
+def _fact(text: str) -> str:
+    return shortened(visible(text), MAX_FACT)
+
+
+def _comparison(entry: Json) -> Json:
+    claimed, estimate = entry["claimed"], entry["estimate"]
+    others = (f"{e['oracle']} {_number(e['value'], 8)}" for e in entry["evidence"])
+    return {
+        "path": printable(entry["path"]),
+        "claimed": _number(claimed, 8),
+        "value": _number(estimate["value"], 8),
+        "error": _number(estimate["error"], 2),
+        "difference": _number(_difference(claimed, estimate["value"]), 3),
+        "limit": _number(entry["limit"], 3),
+        "verdict": entry["verdict"],
+        "others": printable(", ".join(others)),
+    }
+
+
+def _difference(left: Any, right: Any) -> Any:
+    return abs(float(left) - float(right))
+
+
+def _plots(item: Json, ink: _Ink) -> Iterable[Json]:
+    ladder = [drawing.step_curve(entry) for entry in item.get("comparisons", [])]
+    named = [("Step size against error", next(filter(None, ladder), ""))]
+    for name, table in item.get("entries", {}).items():
+        named.append((f"Entries of {printable(name)}", drawing.heat_maps(name, table)))
+    if "training" in item:
+        named.append(("Loss", drawing.loss_curve(item["training"])))
+    for title, svg in named:
+        allowed = ink.allow(svg)
+        if allowed:
+            yield {"title": title, "drawing": allowed}
+
+
+def _trainings(results: list[Json], ink: _Ink) -> list[Json]:
+    """Curves of the training runs that no failure card has shown."""
+    cards = []
+    for row in results:
+        for item in row["evidence"]:
+            if "training" in item and row["outcome"] not in FAILED:
+                cards.append(_training_card(row, item, ink))
+    return [card for card in cards[:MAX_TRAININGS] if card["drawing"]]
+
+
+def _training_card(row: Json, item: Json, ink: _Ink) -> Json:
+    training = item["training"]
+    facts = [f"{training['epochs']} epochs"]
+    if training["last_loss"] is not None:
+        facts.append(f"last loss {_number(training['last_loss'], 4)}")
+    if training["stopped"]:
+        facts.append(f"stopped: {printable(training['stopped'])}")
+    return {
+        "id": shortened(printable(row["id"]), MAX_ID),
+        "verdict": item["verdict"],
+        "facts": " · ".join(facts),
+        "drawing": ink.allow(drawing.loss_curve(training)),
+    }
+
+
+def _table_row(row: Json) -> Json:
+    entry = total(row["tally"])
+    worst = entry["worst"] or {"difference": None, "limit": None}
+    return {
+        "id": shortened(printable(row["id"]), MAX_ID if row["outcome"] in FAILED else 120),
+        "outcome": row["outcome"],
+        "examples": entry["examples"],
+        "probes": entry["probes"],
+        "kinks": entry["kinks"],
+        "error": _number(worst["difference"], 2),
+        "limit": _number(worst["limit"], 2),
+        "seconds": f"{row['seconds']:.2f}",
+    }
+
+
+def _provenance(header: Json) -> str:
+    names = ("started", "gradcheck", "python", "numpy", "hypothesis", "platform")
+    asked = ("seed", "profile", "examples", "shard", "suite")
+    parts = [f"{name} {header[name]}" for name in (*names, *asked) if header.get(name)]
+    return shortened(printable(" · ".join(parts)), MAX_FACT)
+
+
+def _number(value: Any, digits: int) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return f"{_number(value[0], digits)} + {_number(value[1], digits)}i"
+    return value if isinstance(value, str) else f"{value:.{digits}g}"
+
+
+def visible(text: str) -> str:
+    """A text of many lines with its control characters as escapes.
+
+    >>> visible("a\\n\\x07b")
+    'a\\n\\\\x07b'
+    """
+    return "\n".join(printable(line) for line in text.split("\n"))
