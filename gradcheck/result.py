@@ -382,6 +382,8 @@ class TrainingTrace:
         JSON-able facts: epochs asked for, what the losses are.
     updates : tuple of Update
         The first few, the one that raised the loss most, and the last; in memory only.
+    objective : callable, optional
+        What the loop said it minimises; in memory only.
     error : BaseException, optional
         What the loop raised; in memory only.
     """
@@ -392,6 +394,7 @@ class TrainingTrace:
     stopped: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     updates: tuple[Update, ...] = field(default=(), repr=False, compare=False)
+    objective: Callable[..., Any] | None = field(default=None, repr=False, compare=False)
     error: BaseException | None = field(default=None, repr=False, compare=False)
 
 
