@@ -21,6 +21,8 @@ MAX_LABELLED = 8
 """Rows and columns up to which a cell has room for its number."""
 SHADES = 8
 """Steps of colour intensity; more cannot be told apart, and each costs bytes."""
+DEEPEST = 0.7
+"""Opacity of the darkest shade: the number on it must stay legible."""
 LOG_SPAN = 50.0
 """Ratio of largest to smallest loss beyond which a curve is drawn on a logarithmic axis."""
 
@@ -177,7 +179,7 @@ def _shaded(
         key = _shade(value, scale)
         paths[key] = paths.get(key, "") + f"M{column * unit} {row * tall}h{unit}v{tall}h-{unit}z"
     for (sign, shade), path in sorted(paths.items()):
-        yield f'<path class="{sign}" fill-opacity="{shade / SHADES:.2f}" d="{path}"/>'
+        yield f'<path class="{sign}" fill-opacity="{shade / SHADES * DEEPEST:.2f}" d="{path}"/>'
 
 
 def _shade(value: float, scale: float) -> tuple[str, int]:
@@ -273,7 +275,7 @@ def _baseline() -> str:
 def _tick(value: float, log: bool) -> str:
     if log:
         return f"10{str(round(math.log10(value))).translate(_RAISED)}"
-    return f"{value:.3g}"
+    return f"{value:.0f}" if abs(value) >= 10 else f"{value:.3g}"
 
 
 def _level(at: float, name: str) -> str:

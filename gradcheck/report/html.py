@@ -26,6 +26,11 @@ MAX_FACT = 1_500
 MAX_CARD_TEXT = 6_000
 MAX_DRAWN = 60_000
 """Characters of SVG in all cards together: what is left of 300 KB beside text and tables."""
+STEP_CURVE = "Step size against error"
+NOTES = {
+    STEP_CURVE: "Curve: how far the difference quotient lies from the estimate. "
+    "Red: how far the claim does."
+}
 FAILED = ("failed", "error", "crashed", "xpassed", "WRONG", "ERROR")
 
 
@@ -239,7 +244,7 @@ def _difference(left: Any, right: Any) -> Any:
 
 def _plots(item: Json, ink: _Ink) -> Iterable[Json]:
     ladder = [drawing.step_curve(entry) for entry in item.get("comparisons", [])]
-    named = [("Step size against error", next(filter(None, ladder), ""))]
+    named = [(STEP_CURVE, next(filter(None, ladder), ""))]
     for name, table in item.get("entries", {}).items():
         named.append((f"Entries of {printable(name)}", drawing.heat_maps(name, table)))
     if "training" in item:
@@ -247,7 +252,7 @@ def _plots(item: Json, ink: _Ink) -> Iterable[Json]:
     for title, svg in named:
         allowed = ink.allow(svg)
         if allowed:
-            yield {"title": title, "drawing": allowed}
+            yield {"title": title, "drawing": allowed, "note": NOTES.get(title, "")}
 
 
 def _trainings(results: list[Json], ink: _Ink) -> list[Json]:
