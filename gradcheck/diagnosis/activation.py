@@ -87,17 +87,16 @@ def taken_at_the_wrong_place(view: View) -> Iterator[Diagnosis]:
     y, g = view.case.output[name], view.case.cotangent.get(name)
     if g is None or np.shape(g) != np.shape(y):
         return
-    with np.errstate(all="ignore"):
-        for hidden in hiddens(view):
-            for known, words in recognised(hidden.z, y):
-                yield from _claims(view, hidden, known, words, y, g)
-                return
+    for hidden in hiddens(view):
+        for known, words in recognised(hidden.z, y):
+            yield from _claims(view, hidden, known, words, y, g)
+            return
 
 
 def _claims(
     view: View, hidden: Hidden, known: Known, word: str, y: Array, g: Array
 ) -> Iterator[Diagnosis]:
-    for name, how, slope in _mistakes(known, word, hidden, y):
+    for name, how, slope in _mistakes(known, word, hidden, y, view.name):
         gradient = hidden.pull_back(g * slope)
         if gradient.shape == view.shape and view.explains(view.pick(gradient)).all():
             entries = min(int(view.wrong.sum()), 3)
@@ -106,14 +105,16 @@ def _claims(
             return
 
 
-def _mistakes(known: Known, word: str, hidden: Hidden, y: Array) -> Iterator[tuple[str, str, Any]]:
+def _mistakes(
+    known: Known, word: str, hidden: Hidden, y: Array, own: str
+) -> Iterator[tuple[str, str, Any]]:
     z = hidden.words
     how = f"uses the slope of {word} at its output {word}({z}), where {z} itself is due"
     yield "derivative-at-output", how, known.slope(y)
     if known.slope_of_output is not None:
         how = f"uses the slope of {word} written for its output, but applies it to {z}"
         yield "derivative-at-output", how, known.slope_of_output(hidden.z)
-    if z != "x" and hidden.words:
+    if z != own:
         yield "wrong-factor", f"lacks the slope of {word} at {z}", np.ones_like(y)
 
 
@@ -127,7 +128,9 @@ def recognised(z: Array, y: Array) -> Iterator[tuple[Known, str]]:
     if z.shape != y.shape or np.unique(z).size < 2:
         return
     for name, known in KNOWN.items():
-        if np.allclose(known.value(z), y, rtol=RECOGNISED, atol=0, equal_nan=False):
+        with np.errstate(all="ignore"):
+            value = known.value(z)
+        if np.allclose(value, y, rtol=RECOGNISED, atol=0, equal_nan=False):
             yield known, name
 
 

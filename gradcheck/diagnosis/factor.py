@@ -32,6 +32,9 @@ SHAPES: dict[str, Callable[[Any], Any]] = {
 }
 """Forms a forgotten factor takes, simplest first."""
 
+OF_COMPLEX = 3
+"""The first so many of them make sense of complex numbers."""
+
 NICE = (1.0, -1.0, 2.0, 0.5, -2.0, -0.5)
 """Constants a factor may come with; any other is a coincidence more often than a cause."""
 
@@ -47,7 +50,8 @@ def factor_per_entry(view: View) -> Iterator[Diagnosis]:
     if not usable.any() or not view.finite.all():
         return
     for feature in [*features(view), *norms(view)]:
-        for rank, (form, shape) in enumerate(SHAPES.items()):
+        known = OF_COMPLEX if np.iscomplexobj(feature.values) else len(SHAPES)
+        for rank, (form, shape) in enumerate(list(SHAPES.items())[:known]):
             found = _explained(view, feature, form, shape)
             if found is not None:
                 yield _diagnosis(view, feature, found, rank)

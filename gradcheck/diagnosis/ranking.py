@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from gradcheck.diagnosis import (
     absent,
     activation,
@@ -97,9 +99,11 @@ def explain(case: Case) -> tuple[Diagnosis, ...]:
     >>> explain(case)[0].name
     'constant-factor'
     """
-    found = [d for hypothesis in OF_CASES for d in hypothesis(case)]
-    for view in suspects(case):
-        found += [d for hypothesis in OF_INPUTS for d in hypothesis(view)]
+    # Hypotheses divide by what may be zero; what comes out is compared, never believed.
+    with np.errstate(all="ignore"):
+        found = [d for hypothesis in OF_CASES for d in hypothesis(case)]
+        for view in suspects(case):
+            found += [d for hypothesis in OF_INPUTS for d in hypothesis(view)]
     found = [diagnosis for diagnosis in found if diagnosis.fit >= LEAST_FIT]
     return tuple(_best_of_each_name(found)[:MOST_SHOWN])
 
