@@ -1,0 +1,884 @@
+"""Check a claimed derivative at one point: `check_*` returns a record, `assert_*` raises it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gradcheck import recording
+from gradcheck.backends.styles import as_subject, named_inputs
+from gradcheck.compare import default_rtol
+from gradcheck.diagnosis import explain
+from gradcheck.directions import gaussian
+from gradcheck.errors import GradientInconclusive, InvalidArgument, InvalidSubject, mismatch_type
+from gradcheck.exhaustive import check_every_entry
+from gradcheck.guilty_layer import find_guilty_layer
+from gradcheck.oracles import quick_slope
+from gradcheck.point import Counted, Point, shaped_cotangent, widened
+from gradcheck.probing import Outcome, check_inputs
+from gradcheck.relations import DEFAULT, RELATIONS, Scene, raising, relate
+from gradcheck.report.terminal import render
+from gradcheck.result import (
+    Case,
+    CheckResult,
+    Comparison,
+    Diagnosis,
+    EntryTable,
+    Finding,
+    Severity,
+    Verdict,
+)
+from gradcheck.subject import FunctionSubject, Inputs, LayerCall, LayeredSubject
+from gradcheck.trees import Array, Arrays, is_differentiable, named_outputs
+
+SHOWN_COMPARISONS = 64
+"""Comparisons kept of each input: enough for every report, and bounded for a million entries."""
+
+ABOUT_COTANGENTS = frozenset({"linear", "zero-cotangent", "cotangent-dtype", "expanded-cotangent"})
+"""Relations that hold by construction where the claim is a gradient and not a vjp."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a check is made; `check_vjp` says what each means."""
+
+    rtol: float | None = None
+    seed: int = 0
+    kinks: str | None = None
+    relations: tuple[str, ...] | None = None
+    exhaustive: bool = False
+    vectorized: bool = False
+    axes: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    batch: str = ""
+    another: Mapping[str, Array] | None = None
+    diagnose: bool = True
+
+    def __post_init__(self) -> None:
+        if self.rtol is not None and not _is_positive(self.rtol):
+            raise InvalidArgument(
+                f"rtol: got {self.rtol!r}, expected a positive finite number, the relative error "
+                "you would call a bug. Do: leave it out for the default of the dtype."
+            )
+        if self.kinks not in (None, "strict", "lenient"):
+            raise InvalidArgument(f"kinks: got {self.kinks!r}, expected 'strict' or 'lenient'.")
+        if not _is_seed(self.seed):
+            raise InvalidArgument(f"seed: got {self.seed!r}, expected an integer >= 0.")
+        for name in self.relations or ():
+            if name not in RELATIONS:
+                raise InvalidArgument(
+                    f"relations: got {name!r}, expected some of {', '.join(RELATIONS)}."
+                )
+
+
+def _is_positive(value: Any) -> bool:
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    return number and math.isfinite(value) and value > 0
+
+
+def _is_seed(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 0
+
+
+def check_vjp(
+    forward: Callable[..., Any],
+    backward: Callable[..., Any],
+    inputs: Any,
+    *,
+    rtol: float | None = None,
+    seed: int = 0,
+    kinks: str = "strict",
+    relations: Iterable[str] | None = None,
+    exhaustive: bool = False,
+    vectorized: bool = False,
+    options: Mapping[str, Any] | None = None,
+    style: str | None = None,
+    axes: Mapping[str, tuple[str, ...]] | None = None,
+    batch: str = "",
+    name: str | None = None,
+) -> CheckResult:
+    """Check a hand-written vector-Jacobian product at one point.
+
+    Parameters
+    ----------
+    forward : callable
+        ``forward(*inputs) -> output``: an array, or a tuple or mapping of arrays. Other styles
+        (``out, cache``; layer objects; ``(value, gradient)``) are recognised too, see
+        `gradcheck.backends.styles`.
+    backward : callable
+        ``backward(cotangent, *inputs) -> gradients``, one per input as a tuple or mapping, ``None``
+        for an input that has no gradient. Complex gradients follow
+        ``df = Re sum(conj(x_bar) * dx)``.
+    inputs : tuple or mapping of array_like
+        The point. Float and complex arrays are differentiated, others are passed through.
+    rtol : float, optional
+        How large a relative error you would call a bug. By default 1e-7 in float64, 1e-3 in
+        float32, 3e-2 in float16. The measurement's own error is accounted for apart.
+    seed : int
+        Seed of the random directions and cotangents.
+    kinks : {"strict", "lenient"}
+        What to do where a claim at a kink is no combination of the gradients around it, but right
+        at every point nearby: call it WRONG, or report it and let it pass.
+    relations : iterable of str, optional
+        Names of the exact relations to look at; by default all that apply.
+    exhaustive : bool
+        Compare every single entry, at two forwards each, instead of random directions.
+    vectorized : bool
+        Whether ``forward`` broadcasts over leading axes of all inputs; makes ``exhaustive`` fast.
+    options : mapping, optional
+        Keyword arguments for forward and backward.
+    style : str, optional
+        Calling style, where it must not be guessed.
+    axes : mapping of str to tuple of str, optional
+        Names of the axes of each input (and ``"out"``), for relations and diagnosis.
+    batch : str, optional
+        The axis whose samples are independent of each other.
+    name : str, optional
+        Shown in reports; the name of ``forward`` by default.
+
+    Returns
+    -------
+    CheckResult
+        True in a boolean context if the verdict is CORRECT; ``str(result)`` is the report.
+
+    Raises
+    ------
+    InvalidArgument, InvalidSubject
+        For unusable arguments; never for a wrong gradient.
+
+    Examples
+    --------
+    >>> def dense(x, w):
+    ...     return x @ w
+    >>> def dense_backward(y_bar, x, w):
+    ...     return y_bar @ w.T, x.T @ y_bar
+    >>> result = check_vjp(dense, dense_backward, (np.ones((2, 3)), np.full((3, 1), 0.5)))
+    >>> result.verdict.name, result.evaluations.estimate_forwards
+    ('CORRECT', 4)
+    """
+    _require_callable(forward, "forward")
+    if style is None or style in ("pair", "cached"):
+        _require_callable(backward, "backward")
+    arrays = named_inputs(inputs, forward)
+    subject = as_subject(
+        forward, backward, style=style, options=options, names=tuple(arrays), name=name,
+        vectorized=vectorized,
+    )  # fmt: skip
+    chosen = Options(
+        rtol, seed, kinks, _names(relations), exhaustive, vectorized, dict(axes or {}), batch
+    )
+    return run_check(subject, arrays, chosen, _Call("assert_vjp", (forward, backward), options))
+
+
+def check_grad(
+    func: Callable[..., Any],
+    grad: Callable[..., Any],
+    x0: Any,
+    *,
+    rtol: float | None = None,
+    seed: int = 0,
+    kinks: str = "strict",
+    relations: Iterable[str] | None = None,
+    exhaustive: bool = False,
+    vectorized: bool = False,
+    args: tuple[Any, ...] = (),
+    name: str | None = None,
+) -> CheckResult:
+    """Check the gradient of a scalar function, in the order of `scipy.optimize.check_grad`.
+
+    Parameters
+    ----------
+    func : callable
+        ``func(x, *args) -> float``.
+    grad : callable
+        ``grad(x, *args) -> array`` of the shape of ``x``.
+    x0 : array_like
+        The point, of any shape.
+    args : tuple
+        Passed on to both functions.
+    rtol, seed, kinks, relations, exhaustive, vectorized, name
+        As in `check_vjp`.
+
+    Returns
+    -------
+    CheckResult
+
+    Examples
+    --------
+    >>> from scipy.optimize import rosen, rosen_der
+    >>> check_grad(rosen, rosen_der, [1.3, 0.7, 0.8]).verdict.name
+    'CORRECT'
+    """
+    _require_callable(func, "func")
+    _require_callable(grad, "grad")
+    point = x0 if isinstance(x0, Mapping) else (x0,)
+    arrays = named_inputs(point, ["x"] if not isinstance(x0, Mapping) else None)
+
+    def value(x: Array) -> Any:
+        return func(x, *args)
+
+    def gradient(x: Array) -> Any:
+        returned = grad(x, *args)
+        return np.asarray(returned) if isinstance(returned, (list, float, int)) else returned
+
+    subject = as_subject(
+        value, gradient, style="gradient", name=name or _name_of(func), names=("x",),
+        vectorized=vectorized,
+    )  # fmt: skip
+    chosen = Options(
+        rtol, seed, kinks, _without(relations, ABOUT_COTANGENTS), exhaustive, vectorized
+    )
+    return run_check(subject, arrays, chosen, _Call("assert_grad", (func, grad), None))
+
+
+def check_jvp(
+    forward: Callable[..., Any],
+    jvp: Callable[..., Any],
+    inputs: Any,
+    *,
+    rtol: float | None = None,
+    seed: int = 0,
+    kinks: str = "strict",
+    options: Mapping[str, Any] | None = None,
+    name: str | None = None,
+) -> CheckResult:
+    """Check a hand-written Jacobian-vector product (forward mode) at one point.
+
+    Parameters
+    ----------
+    forward : callable
+        ``forward(*inputs) -> output``.
+    jvp : callable
+        ``jvp(inputs, tangents) -> tangent of the output``; both arguments are tuples with one
+        array per input.
+    inputs : tuple or mapping of array_like
+        The point.
+    rtol, seed, kinks, options, name
+        As in `check_vjp`.
+
+    Returns
+    -------
+    CheckResult
+
+    Examples
+    --------
+    >>> check_jvp(np.sin, lambda x, x_dot: np.cos(x[0]) * x_dot[0], (np.ones(3),)).verdict.name
+    'CORRECT'
+    """
+    _require_callable(forward, "forward")
+    _require_callable(jvp, "jvp")
+    arrays = named_inputs(inputs, forward)
+    subject = as_subject(
+        forward,
+        _no_backward,
+        style="pair",
+        jvp=jvp,
+        options=options,
+        name=name or _name_of(forward),
+    )
+    forward_only = FunctionSubject(
+        subject.name,
+        subject.value,
+        push_forward=subject.push_forward,  # type: ignore[attr-defined]
+    )
+    chosen = Options(rtol, seed, kinks, ())
+    return run_check(forward_only, arrays, chosen, _Call("assert_jvp", (forward, jvp), options))
+
+
+def check(
+    subject: Any,
+    inputs: Any,
+    *,
+    rtol: float | None = None,
+    seed: int = 0,
+    kinks: str | None = None,
+    relations: Iterable[str] | None = None,
+    exhaustive: bool = False,
+    vectorized: bool = False,
+    axes: Mapping[str, tuple[str, ...]] | None = None,
+    batch: str = "",
+    another: Mapping[str, Array] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> CheckResult:
+    """Check anything that has a value and a claimed derivative at one point.
+
+    Parameters
+    ----------
+    subject : Subject, layer object, pair of callables, class or factory
+        See `gradcheck.subject.Subject` and `gradcheck.backends.styles.as_subject`.
+    inputs : tuple or mapping of array_like
+        The point.
+    kinks : {"strict", "lenient"}, optional
+        By default lenient for a subject that shows its layers, strict for a single function.
+    another : mapping of str to array, optional
+        A second point of the same domain, for the relations that need one.
+    rtol, seed, relations, exhaustive, vectorized, axes, batch, options
+        As in `check_vjp`.
+
+    Returns
+    -------
+    CheckResult
+
+    Examples
+    --------
+    >>> square = (lambda x: x**2, lambda y_bar, x: 2 * x * y_bar)
+    >>> bool(check(square, (np.array([1.0, -2.0]),)))
+    True
+    """
+    translated = as_subject(subject, options=options)
+    arrays = named_inputs(
+        inputs, getattr(subject, "forward", None) if isinstance(inputs, tuple) else None
+    )
+    if kinks is None:
+        kinks = "lenient" if isinstance(subject, LayeredSubject) else "strict"
+    chosen = Options(
+        rtol, seed, kinks, _names(relations), exhaustive,
+        vectorized or bool(getattr(subject, "vectorized", False)), dict(axes or {}), batch, another,
+    )  # fmt: skip
+    return run_check(translated, arrays, chosen, _Call("assert_check", (subject,), options))
+
+
+def assert_vjp(
+    forward: Callable[..., Any], backward: Callable[..., Any], inputs: Any, **kwargs: Any
+) -> None:
+    """`check_vjp`, raising `GradientMismatch` or `GradientInconclusive` with the record.
+
+    Examples
+    --------
+    >>> assert_vjp(np.sin, lambda y_bar, x: y_bar * np.cos(x), (np.ones(2),))
+    """
+    __tracebackhide__ = True
+    raise_for(check_vjp(forward, backward, inputs, **kwargs))
+
+
+def assert_grad(func: Callable[..., Any], grad: Callable[..., Any], x0: Any, **kwargs: Any) -> None:
+    """`check_grad`, raising `GradientMismatch` or `GradientInconclusive` with the record.
+
+    Examples
+    --------
+    >>> assert_grad(lambda x: (x**2).sum(), lambda x: 2 * x, [1.0, 2.0])
+    """
+    __tracebackhide__ = True
+    raise_for(check_grad(func, grad, x0, **kwargs))
+
+
+def assert_jvp(
+    forward: Callable[..., Any], jvp: Callable[..., Any], inputs: Any, **kwargs: Any
+) -> None:
+    """`check_jvp`, raising `GradientMismatch` or `GradientInconclusive` with the record.
+
+    Examples
+    --------
+    >>> assert_jvp(np.sin, lambda x, x_dot: np.cos(x[0]) * x_dot[0], (np.ones(2),))
+    """
+    __tracebackhide__ = True
+    raise_for(check_jvp(forward, jvp, inputs, **kwargs))
+
+
+def assert_check(subject: Any, inputs: Any, **kwargs: Any) -> None:
+    """`check`, raising `GradientMismatch` or `GradientInconclusive` with the record.
+
+    Examples
+    --------
+    >>> assert_check((np.exp, lambda y_bar, x: y_bar * np.exp(x)), (np.zeros(2),))
+    """
+    __tracebackhide__ = True
+    raise_for(check(subject, inputs, **kwargs))
+
+
+def raise_for(result: CheckResult) -> None:
+    """Raise what a result calls for; return if its verdict is CORRECT.
+
+    The exception's type names cause and input, so that Hypothesis tells two bugs apart.
+    """
+    __tracebackhide__ = True
+    if result.verdict is Verdict.CORRECT:
+        return
+    if result.verdict is Verdict.INCONCLUSIVE:
+        raise GradientInconclusive(str(result), result)
+    raise mismatch_type(*_cause(result))(str(result), result)
+
+
+def _cause(result: CheckResult) -> tuple[str, str]:
+    for finding in result.findings:
+        if finding.severity is Severity.FAILURE and finding.name != "non-finite":
+            return finding.name, finding.input
+    for comparison in result.comparisons:
+        if comparison.verdict is Verdict.WRONG:
+            return "gradient", comparison.input
+    return "relation", ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """How the caller would repeat this check."""
+
+    function: str
+    callables: tuple[Any, ...]
+    options: Mapping[str, Any] | None
+
+
+def run_check(
+    subject: Any, inputs: Arrays, options: Options, call: _Call | None = None
+) -> CheckResult:
+    """Check a subject at one point: relations, estimates, verdict, diagnosis.
+
+    The result is recorded (`gradcheck.recording.record`) for whoever listens.
+    """
+    result = _Check(subject, inputs, options, call).run()
+    recording.record(result)
+    return result
+
+
+class _Check:
+    """One run of the procedure; its methods are the steps, in order."""
+
+    def __init__(self, subject: Any, inputs: Arrays, options: Options, call: _Call | None) -> None:
+        self.counted = Counted(subject)
+        self.given = inputs
+        self.inputs = {name: np.array(array) for name, array in inputs.items()}
+        self.options = options
+        self.call = call
+        self.generator = np.random.default_rng(options.seed)
+        self.forward_mode = not hasattr(subject, "vjp") or getattr(subject, "pull_back", 0) is None
+        self.findings: list[Finding] = []
+        self.outcomes: list[Outcome] = []
+        self.scene: Scene | None = None
+        self.point: Point | None = None
+        self.claim: dict[str, Array | None] = {}
+        _require_no_nan(self.inputs)
+
+    def run(self) -> CheckResult:
+        output = self._value()
+        cotangent = self._cotangent(output)
+        if cotangent is None or not self._claim(output, cotangent):
+            return self._result()
+        names = self._checkable(output)
+        self._relate(output, cotangent)
+        if names and not any(finding.name.startswith("mutates-") for finding in self.findings):
+            self.point = self._make_point(output, cotangent, names)
+            self._estimate(names)
+            self._second_point()
+        return self._result()
+
+    def _value(self) -> Any:
+        self.counted.relating = True
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                output = self.counted.value(self.inputs)
+        except (InvalidArgument, InvalidSubject):
+            raise
+        except Exception as error:
+            if _is_hypothesis(error):
+                raise
+            raise InvalidSubject(
+                f"forward: {self.counted.name} raised {type(error).__name__}: {error} at the given "
+                "inputs. Expected a value. Do: make it accept them, or choose other inputs."
+            ) from error
+        self._note_warnings(caught or ())
+        self._require_unmutated("forward")
+        return output
+
+    def _note_warnings(self, caught: Iterable[warnings.WarningMessage]) -> None:
+        for text in dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in caught):
+            message = f"the subject warned: {text}"
+            self.findings.append(Finding("warns", message, Severity.NOTE))
+
+    def _require_unmutated(self, which: str) -> None:
+        for name, array in self.inputs.items():
+            given = np.asarray(self.given[name])
+            if not np.array_equal(array, given):
+                self.findings.append(
+                    Finding(
+                        "mutates-input",
+                        f"{which} changed its input {name!r} in place. Expected inputs to stay as "
+                        "they are. Do: work on a copy.",
+                        Severity.FAILURE,
+                        name,
+                    )
+                )
+                self.inputs[name] = np.array(given)
+
+    def _cotangent(self, output: Any) -> Arrays | None:
+        """One random cotangent per output; ``None`` where no output can be differentiated."""
+        outputs = named_outputs(output)
+        if not any(is_differentiable(array) for array in outputs.values()):
+            kinds = ", ".join(f"{k}: {v.dtype}" for k, v in outputs.items()) or "nothing"
+            raise InvalidSubject(
+                f"forward: {self.counted.name} returned {kinds}; expected float or complex "
+                "arrays, or there is nothing to differentiate. Do: return floats."
+            )
+        drawn = {name: _draw(self.generator, array) for name, array in outputs.items()}
+        if any(np.any(u) for u in drawn.values()):
+            return drawn
+        empty = all(array.size == 0 for array in outputs.values())
+        what = "empty" if empty else "NaN everywhere"
+        self.findings.append(
+            Finding(
+                "empty-output" if empty else "non-finite-forward",
+                f"the output of {self.counted.name} is {what} at this point, so nothing can be "
+                "checked. Expected finite numbers. Do: choose other inputs.",
+                Severity.DOUBT,
+            )
+        )
+        return None
+
+    def _claim(self, output: Any, cotangent: Arrays) -> bool:
+        if self.forward_mode:
+            return True
+        self.counted.relating = False
+        try:
+            with np.errstate(all="ignore"), warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                claim = self.counted.vjp(self.inputs, shaped_cotangent(cotangent, output))
+        except InvalidSubject:
+            raise
+        except Exception as error:
+            if _is_hypothesis(error):
+                raise
+            self.findings.append(raising(error, "backward"))
+            return False
+        self._note_warnings(caught or ())
+        self._require_unmutated("backward")
+        if not isinstance(claim, Mapping):
+            raise InvalidSubject(
+                f"vjp: {self.counted.name} returned {type(claim).__name__}, expected a mapping "
+                "from input names to gradients. Do: return {name: gradient}."
+            )
+        self.claim = {k: None if g is None else np.asarray(g) for k, g in claim.items()}
+        return True
+
+    def _checkable(self, output: Any) -> list[str]:
+        """Differentiable, non-empty inputs whose claim has their shape."""
+        names = []
+        for name, array in self.inputs.items():
+            if not is_differentiable(array):
+                continue
+            if array.size == 0:
+                self._note_empty(name)
+                continue
+            gradient = self.claim.get(name)
+            fits = gradient is not None and gradient.shape == array.shape
+            if self.forward_mode or (
+                fits and gradient is not None and gradient.dtype.kind in "fciub"
+            ):
+                names.append(name)
+        return names
+
+    def _note_empty(self, name: str) -> None:
+        message = f"{name!r} is empty: there is nothing to check in it."
+        self.findings.append(Finding("empty-input", message, Severity.NOTE, name))
+
+    def _relate(self, output: Any, cotangent: Arrays) -> None:
+        if self.forward_mode:
+            return
+        chosen = self.options.relations
+        names = [name for name in (DEFAULT if chosen is None else chosen) if name != "finite"]
+        subject = self.counted.subject
+        push = getattr(subject, "push_forward", None)
+        self.scene = Scene(
+            self.counted,
+            self.inputs,
+            output,
+            shaped_cotangent(cotangent, output),
+            self.claim,
+            self.generator,
+            axes=self.options.axes,
+            batch=self.options.batch,
+            another=self.options.another,
+            push_forward=push if callable(push) else None,
+        )
+        self.counted.relating = True
+        self.findings.extend(relate(self.scene, names))
+        self.counted.relating = False
+
+    def _make_point(self, output: Any, cotangent: Arrays, names: list[str]) -> Point:
+        work = widened(self.inputs)
+        outputs = named_outputs(output)
+        known = outputs if all(work[k] is self.inputs[k] for k in work) else None
+        claims = {} if self.forward_mode else {name: self._gradient(name) for name in names}
+        floats = [array.dtype for array in outputs.values() if is_differentiable(array)]
+        rtol = {}
+        for name in names:
+            dtypes = [*floats, self.inputs[name].dtype]
+            if name in claims and claims[name].dtype.kind in "fc":
+                dtypes.append(claims[name].dtype)
+            rtol[name] = self.options.rtol or default_rtol(dtypes)
+        return Point(
+            self.counted, self.inputs, work, output, _wide_cotangent(cotangent), claims, rtol,
+            self.generator, known, self.forward_mode,
+        )  # fmt: skip
+
+    def _gradient(self, name: str) -> Array:
+        # The scene copied the claim before later calls could overwrite a reused buffer.
+        source = self.scene.claim if self.scene is not None else self.claim
+        gradient = source[name]
+        assert gradient is not None
+        return gradient
+
+    def _estimate(self, names: list[str]) -> None:
+        assert self.point is not None
+        lenient = self.options.kinks == "lenient"
+        if self.options.exhaustive and not self.forward_mode:
+            self.outcomes = check_every_entry(
+                self.point, names, lenient=lenient, vectorized=self.options.vectorized
+            )
+        else:
+            self.outcomes = check_inputs(self.point, names, lenient=lenient)
+        for outcome in self.outcomes:
+            self.findings.extend(outcome.findings)
+
+    def _second_point(self) -> None:
+        """The claim after a visit elsewhere must be right there: a stale cache repeats itself."""
+        scene, point = self.scene, self.point
+        if scene is None or point is None or "second_point_claim" not in scene.memo:
+            return
+        if any(outcome.verdict is Verdict.WRONG for outcome in self.outcomes):
+            return
+        if self.findings and any(f.severity is Severity.FAILURE for f in self.findings):
+            return
+        claims = scene.memo["second_point_claim"]
+        if not isinstance(claims, dict):
+            return
+        names = [name for name in point.rtol if _fits(claims.get(name), point.work[name])]
+        if not names or not scene.second_point_is_usable():
+            return
+        second = replace(
+            point,
+            inputs=scene.second_inputs,
+            work=widened(scene.second_inputs),
+            output=scene.second_output,
+            claims={name: claims[name] for name in names},
+            known_centre=None,
+            wobble=None,
+        )
+        if all(_roughly_right(second, name) for name in names):
+            return
+        for outcome in check_inputs(second, names, lenient=True):
+            if outcome.verdict is Verdict.WRONG:
+                self.findings.append(_wrong_elsewhere(outcome))
+
+    def _result(self) -> CheckResult:
+        verdict = self._verdict()
+        comparisons = tuple(c for o in self.outcomes for c in o.comparisons[:SHOWN_COMPARISONS])
+        self._note_vacuous(verdict)
+        entries = {o.name: o.table for o in self.outcomes if o.table is not None}
+        diagnoses, guilty = (), ""
+        if verdict is Verdict.WRONG and self.options.diagnose:
+            diagnoses = self._diagnose(entries)
+            guilty = self._guilty_layer()
+        return CheckResult(
+            subject=self.counted.name,
+            verdict=verdict,
+            comparisons=comparisons,
+            findings=tuple(dict.fromkeys(self.findings)),
+            diagnoses=diagnoses,
+            evaluations=self.counted.evaluations,
+            resolution=_largest(o.resolution for o in self.outcomes),
+            seed=int(self.options.seed),
+            entries=entries,
+            shapes={name: array.shape for name, array in self.inputs.items()},
+            kinks=sum(o.kinks for o in self.outcomes),
+            guilty_layer=guilty,
+            reproduce=self._reproduce(verdict),
+            render=render,
+        )
+
+    def _verdict(self) -> Verdict:
+        severities = {finding.severity for finding in self.findings}
+        verdicts = {outcome.verdict for outcome in self.outcomes}
+        if Verdict.WRONG in verdicts or Severity.FAILURE in severities:
+            return Verdict.WRONG
+        if Verdict.INCONCLUSIVE in verdicts or Severity.DOUBT in severities:
+            return Verdict.INCONCLUSIVE
+        if not self.outcomes:
+            self.findings.append(
+                Finding(
+                    "nothing-checked",
+                    "no input was compared. Expected at least one non-empty float input with a "
+                    "gradient. Do: choose other inputs.",
+                    Severity.DOUBT,
+                )
+            )
+            return Verdict.INCONCLUSIVE
+        return Verdict.CORRECT
+
+    def _note_vacuous(self, verdict: Verdict) -> None:
+        if verdict is Verdict.CORRECT and all(outcome.vacuous for outcome in self.outcomes):
+            self.findings.append(
+                Finding(
+                    "vacuous",
+                    "every claim and every estimate is zero at this point: no wrong factor could "
+                    "show here. Do: check another point too.",
+                    Severity.NOTE,
+                )
+            )
+
+    def _diagnose(self, entries: Mapping[str, EntryTable]) -> tuple[Diagnosis, ...]:
+        scene = self.scene
+        case = Case(
+            inputs=self.inputs,
+            output={} if scene is None else scene.outputs,
+            cotangent={} if scene is None else scene.cotangents,
+            claimed=self.claim if scene is None else scene.claim,
+            entries=entries,
+            findings=tuple(self.findings),
+            second_cotangent=None if scene is None else _known(scene, "second_cotangent"),
+            second_claim=None if scene is None else _known(scene, "second_claim"),
+            axes=self.options.axes,
+        )
+        return explain(case)
+
+    def _guilty_layer(self) -> str:
+        subject = self.counted.subject
+        if not isinstance(subject, LayeredSubject) or self.point is None:
+            return ""
+        cotangent = shaped_cotangent(self.point.cotangent, self.point.output)
+        return find_guilty_layer(subject, self.inputs, cotangent, self._check_layer)
+
+    def _check_layer(self, layer: LayerCall) -> CheckResult:
+        chosen = Options(
+            self.options.rtol, self.options.seed, "lenient", ("shape", "names"), diagnose=False
+        )
+        return _Check(layer.subject, dict(layer.inputs), chosen, None).run()
+
+    def _reproduce(self, verdict: Verdict) -> str:
+        if verdict is Verdict.CORRECT or self.call is None:
+            return ""
+        from gradcheck.report.terminal import reproduction
+
+        return reproduction(
+            self.call.function,
+            [_name_of(one) for one in self.call.callables],
+            self.inputs,
+            seed=int(self.options.seed),
+            options=dict(self.call.options or {}),
+            rtol=self.options.rtol,
+        )
+
+
+def _known(scene: Scene, key: str) -> Any:
+    found = scene.memo.get(key)
+    if key == "second_cotangent" and found is not None:
+        return named_outputs(found)
+    return found if isinstance(found, dict) else None
+
+
+def _draw(generator: np.random.Generator, output: Array) -> Array:
+    """A Gaussian cotangent for one output; zero where the output is NaN or no float."""
+    if not is_differentiable(output):
+        return np.zeros(output.shape)
+    u = gaussian(generator, output).astype(output.dtype)
+    missing = np.isnan(output)
+    return np.where(missing, np.zeros((), output.dtype), u) if missing.any() else u
+
+
+def _wide_cotangent(cotangent: Arrays) -> Arrays:
+    return widened(cotangent)
+
+
+def _fits(gradient: Any, x: Array) -> bool:
+    return (
+        gradient is not None
+        and np.shape(gradient) == x.shape
+        and gradient.dtype.kind in "fc"
+        and bool(np.all(np.isfinite(gradient)))
+    )
+
+
+ROUGHLY = 1e-5
+"""At the second point only a gross error, such as the gradient of another point, is looked for."""
+
+
+def _roughly_right(point: Point, name: str) -> bool:
+    v = gaussian(point.generator, point.work[name]) * np.abs(point.work[name])
+    quick = quick_slope(point.ray({name: v}))
+    claimed = point.slope(name, v)
+    if not math.isfinite(quick.value):
+        return True
+    size = float(np.linalg.norm(np.abs(point.claims[name] * v)))
+    return abs(claimed - quick.value) <= ROUGHLY * max(size, abs(claimed)) + 10 * quick.error
+
+
+def _wrong_elsewhere(outcome: Outcome) -> Finding:
+    worst = outcome.comparisons[0]
+    return Finding(
+        "wrong-at-second-point",
+        f"right at the first point, but after a visit to a second one {worst.path} is claimed "
+        f"{worst.claimed:.7g} there, estimated {worst.estimate.value:.7g}. Do: look for state kept "
+        "between calls, or a bug that the first point does not reach.",
+        Severity.FAILURE,
+        outcome.name,
+    )
+
+
+def _largest(values: Iterable[float]) -> float:
+    known = [value for value in values if math.isfinite(value)]
+    return max(known, default=math.nan)
+
+
+def _is_hypothesis(error: Exception) -> bool:
+    # assume() and its kind steer the run; they are no fact about the subject.
+    return type(error).__module__.split(".")[0] == "hypothesis"
+
+
+def _require_callable(thing: Any, role: str) -> None:
+    if not callable(thing) and not hasattr(thing, "backward"):
+        raise InvalidArgument(
+            f"{role}: got {type(thing).__name__} {thing!r:.40}, expected a callable. "
+            "Do: pass the function itself."
+        )
+
+
+def _require_no_nan(inputs: Arrays) -> None:
+    for name, array in inputs.items():
+        if is_differentiable(array) and bool(np.isnan(array).any()):
+            count = int(np.isnan(array).sum())
+            raise InvalidArgument(
+                f"inputs: {name} holds {count} NaN, expected numbers: no derivative exists there. "
+                "Do: choose inputs without NaN."
+            )
+
+
+def _names(relations: Iterable[str] | None) -> tuple[str, ...] | None:
+    if isinstance(relations, str):
+        raise InvalidArgument(
+            f"relations: got the string {relations!r}, expected an iterable of names. "
+            f"Do: pass ({relations!r},)."
+        )
+    return None if relations is None else tuple(relations)
+
+
+def _without(relations: Iterable[str] | None, left_out: frozenset[str]) -> tuple[str, ...]:
+    chosen = _names(relations)
+    return tuple(name for name in (DEFAULT if chosen is None else chosen) if name not in left_out)
+
+
+def _name_of(thing: Any) -> str:
+    return str(getattr(thing, "__name__", None) or getattr(thing, "name", type(thing).__name__))
+
+
+def _no_backward(*_: Any) -> Any:
+    raise InvalidSubject("this subject claims a jvp only")
+
+
+__all__ = [
+    "Comparison",
+    "Options",
+    "assert_check",
+    "assert_grad",
+    "assert_jvp",
+    "assert_vjp",
+    "check",
+    "check_grad",
+    "check_jvp",
+    "check_vjp",
+    "raise_for",
+    "run_check",
+]

@@ -1,0 +1,140 @@
+"""Judge a claimed number against an estimate. Nothing here calls a subject or makes a number up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from gradcheck.result import Array, Comparison, Estimate, Evidence, Local, Verdict
+
+DEFAULT_RTOL = {8: 1e-7, 4: 1e-3, 2: 3e-2}
+"""Relative error called a bug, by bytes of the real part. Roughly seven times the square root of
+the dtype's eps (three for float32, one for float16): half of the digits a claim can have, and far
+above what right code loses to rounding."""
+
+CLAIM_ROUNDING = 16.0
+"""Units in the last place of every term of ``<x_bar, v>`` that a claim may be off by rounding: a
+backward of a few operations loses a few."""
+
+
+def default_rtol(dtypes: Iterable[np.dtype]) -> float:
+    """The default tolerance for the least precise of some float or complex dtypes.
+
+    >>> default_rtol([np.dtype("float64"), np.dtype("float32")])
+    0.001
+    """
+    widths = [_real_width(dtype) for dtype in dtypes]
+    return DEFAULT_RTOL[min([8, *widths])]
+
+
+def _real_width(dtype: np.dtype) -> int:
+    width = dtype.itemsize // 2 if dtype.kind == "c" else dtype.itemsize
+    return max(2, min(8, width))
+
+
+def claim_rounding(gradient: Array, direction: Array) -> float:
+    """What rounding may have cost a claimed slope: a few last places of each of its terms."""
+    if gradient.dtype.kind not in "fc":
+        return 0.0
+    eps = float(np.finfo(gradient.dtype).eps)
+    with np.errstate(all="ignore"):
+        terms = float(np.vdot(np.abs(gradient), np.abs(direction)).real)
+    return CLAIM_ROUNDING * eps * terms
+
+
+def judge(
+    claimed: float, estimate: Estimate, *, rtol: float, slack: float = 0.0, negligible: float = 0.0
+) -> tuple[Verdict, float, str]:
+    """Verdict, limit and reason for one claimed slope.
+
+    Parameters
+    ----------
+    claimed : float
+        The claimed directional derivative.
+    estimate : Estimate
+        The estimated one, with its bound.
+    rtol : float
+        Relative error called a bug.
+    slack : float
+        Absolute rounding error of the claim itself, known or measured.
+    negligible : float
+        A difference that cannot matter beside the rest of the gradient: an estimate which is
+        consistent with the claim and this sharp decides, although not at the claim's own scale.
+
+    Returns
+    -------
+    verdict : Verdict
+    limit : float
+        Largest difference that is not called a bug. The estimate's error comes on top.
+    reason : str
+        One sentence where the verdict is not CORRECT.
+    """
+    if not math.isfinite(claimed):
+        return _judge_non_finite(claimed, estimate)
+    value, error = estimate.value, estimate.error
+    limit = rtol * max(abs(claimed), abs(value) if math.isfinite(value) else 0.0) + slack
+    if not math.isfinite(value) or not math.isfinite(error):
+        return Verdict.INCONCLUSIVE, limit, estimate.note or estimate.local.value
+    if estimate.local is Local.KINK:
+        return _judge_kink(claimed, estimate, limit)
+    difference = abs(claimed - value)
+    if error <= limit:
+        if difference <= limit + min(error, limit / 4):
+            return Verdict.CORRECT, limit, ""
+        if difference > limit + error:
+            return Verdict.WRONG, limit, "claimed and estimated differ by more than the limit"
+        return Verdict.CORRECT, limit, ""
+    if difference > error + limit:
+        return Verdict.WRONG, limit, "claimed and estimated differ by more than limit and error"
+    if difference <= error + limit and error <= negligible:
+        return Verdict.CORRECT, limit, ""
+    return Verdict.INCONCLUSIVE, limit, _too_blunt(estimate)
+
+
+def _too_blunt(estimate: Estimate) -> str:
+    if estimate.note:
+        return estimate.note
+    if estimate.local is Local.NOISY:
+        return Local.NOISY.value
+    return "the error bound of the estimate is larger than the limit"
+
+
+def _judge_kink(claimed: float, estimate: Estimate, limit: float) -> tuple[Verdict, float, str]:
+    low, high = estimate.interval()
+    if low - limit <= claimed <= high + limit:
+        return Verdict.CORRECT, limit, ""
+    return Verdict.WRONG, limit, "claimed lies outside the one-sided slopes"
+
+
+def _judge_non_finite(claimed: float, estimate: Estimate) -> tuple[Verdict, float, str]:
+    if math.isfinite(estimate.value) and estimate.local in (Local.SMOOTH, Local.KINK):
+        return Verdict.WRONG, 0.0, f"claimed is {claimed}, where the function has a finite slope"
+    return Verdict.INCONCLUSIVE, 0.0, estimate.note or estimate.local.value
+
+
+def compare(
+    input: str,
+    index: tuple[int, ...] | None,
+    claimed: float,
+    estimate: Estimate,
+    *,
+    rtol: float,
+    slack: float = 0.0,
+    negligible: float = 0.0,
+    part: str = "",
+    evidence: tuple[Evidence, ...] = (),
+) -> Comparison:
+    """`judge`, as a record.
+
+    Examples
+    --------
+    >>> seen = Estimate(2.0, 1e-9, "central differences")
+    >>> compare("x", (0,), 2.0 * (1 + 2e-7), seen, rtol=1e-7).verdict.name
+    'WRONG'
+    >>> compare("x", (0,), 2.0 * (1 + 5e-8), seen, rtol=1e-7).verdict.name
+    'CORRECT'
+    """
+    verdict, limit, reason = judge(claimed, estimate, rtol=rtol, slack=slack, negligible=negligible)
+    return Comparison(input, index, claimed, estimate, limit, verdict, reason, part, evidence)

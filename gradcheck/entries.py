@@ -1,0 +1,284 @@
+"""From a direction to its entries: which ones are wrong, at a bounded number of forwards."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gradcheck.compare import compare
+from gradcheck.directions import OFF_GRID, along, coordinate_scales
+from gradcheck.oracles import Ray, complex_step_slope, estimate_slope, quick_slope, scipy_slope
+from gradcheck.point import Point
+from gradcheck.result import Array, Comparison, EntryTable, Estimate, Evidence, Local, Verdict
+from gradcheck.trees import multi_index
+
+SMALL = 64
+"""An input of at most this many entries is looked at entry by entry where a direction failed."""
+
+SAMPLE = 32
+"""Entries of a larger input that are looked at beside those that bisection finds."""
+
+LADDERS = 12
+"""Entries that get a whole ladder of steps; the others are read off one central difference."""
+
+BISECTED = 6
+"""Wrong entries that bisection looks for in a large input."""
+
+FAST_SHARE = 0.25
+"""A quick difference is believed where it meets the claim to this share of the limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """What a look at single entries found."""
+
+    table: EntryTable
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """WRONG if any entry is, else INCONCLUSIVE if any could not be decided."""
+        verdicts = {comparison.verdict for comparison in self.comparisons}
+        for one in (Verdict.WRONG, Verdict.INCONCLUSIVE):
+            if one in verdicts:
+                return one
+        return Verdict.CORRECT
+
+
+def meets(claimed: float, quick: Estimate, rtol: float, slack: float = 0.0) -> bool:
+    """Whether one central difference settles that the claim is right.
+
+    Both the difference and the rounding noise of the quotient must be well below what would be
+    called a bug; exact zeros on both sides settle it as well.
+    """
+    if claimed == 0.0 and quick.value == 0.0:
+        return True
+    limit = rtol * max(abs(claimed), abs(quick.value)) + slack
+    return abs(claimed - quick.value) <= FAST_SHARE * limit and quick.error <= limit
+
+
+def look_at(
+    point: Point, name: str, positions: Sequence[int], negligible: float, ladders: int = LADDERS
+) -> Entries:
+    """Compare single entries of one input.
+
+    Parameters
+    ----------
+    positions : sequence of int
+        C-order positions.
+    negligible : float
+        Slope, along a scaled coordinate, that does not matter beside the rest of the gradient.
+    ladders : int
+        How many doubtful entries may spend a ladder of steps (about 10 to 30 forwards each).
+    """
+    x, gradient = point.work[name], point.claims[name]
+    scales = coordinate_scales(x).reshape(-1)
+    parts = ("real", "imag") if x.dtype.kind == "c" else ("",)
+    rows: dict[tuple[int, str], Comparison] = {}
+    doubtful: list[tuple[float, int, str]] = []
+    for flat in positions:
+        for part in parts:
+            comparison = _quick_entry(point, name, flat, scales[flat], part)
+            rows[flat, part] = comparison
+            if comparison.verdict is not Verdict.CORRECT:
+                excess = comparison.difference * scales[flat]
+                doubtful.append((-excess if math.isfinite(excess) else -math.inf, flat, part))
+    for _, flat, part in sorted(doubtful)[:ladders]:
+        rows[flat, part] = _ladder_entry(point, name, flat, scales[flat], part, negligible)
+    return Entries(_table(x.shape, gradient, positions, rows), tuple(rows.values()))
+
+
+def _axis(point: Point, name: str, flat: int, scale: float, part: str) -> tuple[Ray, float, float]:
+    """The ray along one coordinate, its length, and the claimed slope per unit of the entry."""
+    x = point.work[name]
+    ray = point.centred_ray({name: along(x, flat, scale, part)})
+    if point.forward_mode:
+        claimed = point.slope(name, ray.direction[name]) / (scale * OFF_GRID)
+    else:
+        entry = complex(point.claims[name].reshape(-1)[flat])
+        claimed = entry.imag if part == "imag" else entry.real
+    return ray, scale * OFF_GRID, claimed
+
+
+def _quick_entry(point: Point, name: str, flat: int, scale: float, part: str) -> Comparison:
+    ray, length, claimed = _axis(point, name, flat, scale, part)
+    index = multi_index(flat, point.work[name].shape)
+    if length == 0.0:
+        still = Estimate(0.0, 0.0, "the entry is infinite and cannot move")
+        return compare(name, index, claimed, still, rtol=point.rtol[name], part=part)
+    quick = per_unit(quick_slope(ray), length)
+    rtol = point.rtol[name]
+    if meets(claimed, quick, rtol):
+        limit = rtol * max(abs(claimed), abs(quick.value))
+        return Comparison(name, index, claimed, quick, limit, Verdict.CORRECT, part=part)
+    # One quotient knows nothing of its truncation: allow for what a bent function would show.
+    doubt = replace(quick, error=quick.error + 1e-4 * abs(quick.value))
+    return compare(name, index, claimed, doubt, rtol=rtol, part=part)
+
+
+def _ladder_entry(
+    point: Point, name: str, flat: int, scale: float, part: str, negligible: float
+) -> Comparison:
+    ray, length, claimed = _axis(point, name, flat, scale, part)
+    index = multi_index(flat, point.work[name].shape)
+    rtol = point.rtol[name]
+    if length == 0.0:
+        return _quick_entry(point, name, flat, scale, part)
+    estimate = best_estimate(point, ray, rtol * abs(claimed) * length * FAST_SHARE)
+    return compare(
+        name,
+        index,
+        claimed,
+        per_unit(estimate, length),
+        rtol=rtol,
+        slack=entry_slack(point, name, flat, length),
+        negligible=negligible / length,
+        part=part,
+    )
+
+
+def entry_slack(point: Point, name: str, flat: int, length: float) -> float:
+    """Measured rounding error of one claimed entry, where it was measured."""
+    if point.wobble is None or name not in point.wobble:
+        return 0.0
+    return float(point.wobble[name].reshape(-1)[flat])
+
+
+def best_estimate(point: Point, ray: Ray, target: float) -> Estimate:
+    """The ladder's estimate, sharpened by the complex step where the two agree."""
+    estimate = estimate_slope(ray, target=target, noise=point.noise(ray), headroom=headroom(ray))
+    if estimate.error <= target or estimate.local not in (Local.SMOOTH, Local.NOISY):
+        return estimate
+    return sharpened(ray, estimate)
+
+
+BELIEVED = 0.1
+"""A complex step counts only where the differences know the slope to 10 %, and agree with it."""
+
+
+def sharpened(ray: Ray, estimate: Estimate) -> Estimate:
+    """The complex step in place of ``estimate``, if it agrees with it within its bound."""
+    found = complex_step_slope(ray)
+    if found is None or found.error >= estimate.error:
+        return estimate
+    known = estimate.error <= BELIEVED * abs(found.value)
+    if not known or abs(found.value - estimate.value) > estimate.error:
+        return estimate
+    return replace(found, rungs=estimate.rungs, noise=estimate.noise)
+
+
+def headroom(ray: Ray) -> int:
+    """Powers of two by which steps may outgrow inputs that are all much smaller than 1."""
+    largest = max((float(np.max(np.abs(v), initial=0.0)) for v in ray.direction.values()))
+    return max(0, min(60, -math.frexp(largest)[1])) if largest > 0 else 0
+
+
+def per_unit(estimate: Estimate, length: float) -> Estimate:
+    """An estimate along a direction of ``length``, per unit of the entry."""
+    factor = 1.0 / length
+    return replace(
+        estimate,
+        value=estimate.value * factor,
+        error=estimate.error * factor,
+        left=estimate.left * factor,
+        right=estimate.right * factor,
+        one_sided_error=estimate.one_sided_error * factor,
+        noise=estimate.noise * factor,
+        rungs=tuple(
+            replace(
+                rung,
+                step=rung.step * length,
+                central=rung.central * factor,
+                forward=rung.forward * factor,
+                backward=rung.backward * factor,
+            )
+            for rung in estimate.rungs
+        ),
+    )
+
+
+def _table(
+    shape: tuple[int, ...],
+    gradient: Array,
+    positions: Sequence[int],
+    rows: dict[tuple[int, str], Comparison],
+) -> EntryTable:
+    is_complex = any(part for _, part in rows)
+    size = len(positions)
+    dtype = np.complex128 if is_complex else np.float64
+    claimed, estimate = np.zeros(size, dtype), np.zeros(size, dtype)
+    error, wrong = np.zeros(size), np.zeros(size, bool)
+    where = {flat: i for i, flat in enumerate(positions)}
+    for (flat, part), row in rows.items():
+        i, unit = where[flat], 1j if part == "imag" else 1.0
+        claimed[i] += row.claimed * unit
+        estimate[i] += row.estimate.value * unit
+        error[i] = max(error[i], row.estimate.error)
+        wrong[i] |= row.verdict is Verdict.WRONG
+    flat_positions = np.asarray(positions, dtype=np.int64)
+    return EntryTable(shape, flat_positions, claimed, estimate, error, wrong)
+
+
+def localise(point: Point, name: str, negligible: float, direction: Array) -> Entries:
+    """The entries of a wrong input: all of a small one, a sample and what bisection finds else."""
+    size = point.work[name].size
+    if size <= SMALL:
+        return look_at(point, name, range(size), negligible)
+    chosen = set(_sample(point, size))
+    chosen.update(_bisect(point, name, direction))
+    return look_at(point, name, sorted(chosen), negligible)
+
+
+def _sample(point: Point, size: int) -> list[int]:
+    return [int(i) for i in point.generator.choice(size, size=SAMPLE, replace=False)]
+
+
+def _bisect(point: Point, name: str, direction: Array) -> Iterator[int]:
+    """Group testing: halves of the input whose own direction disagrees, down to single entries."""
+    flat = direction.reshape(-1)
+    groups = [np.arange(flat.size)]
+    found = 0
+    budget = 4 * BISECTED * int(math.log2(flat.size) + 1)
+    while groups and found < BISECTED and budget > 0:
+        group = groups.pop()
+        if group.size == 1:
+            found += 1
+            yield int(group[0])
+            continue
+        for half in np.array_split(group, 2):
+            budget -= 1
+            if not _group_meets(point, name, flat, half):
+                groups.append(half)
+
+
+def _group_meets(point: Point, name: str, flat: Array, group: Array) -> bool:
+    masked = np.zeros_like(flat)
+    masked[group] = flat[group]
+    v = masked.reshape(point.work[name].shape)
+    quick = quick_slope(point.ray({name: v}))
+    claimed = point.slope(name, v)
+    rounding = point.rounding(name, v) + 4.0 * quick.error
+    return meets(claimed, quick, point.rtol[name], rounding) or not math.isfinite(quick.value)
+
+
+def gather_evidence(point: Point, comparison: Comparison) -> Comparison:
+    """The same comparison with every oracle's number beside the others."""
+    name, x = comparison.input, point.work[comparison.input]
+    if comparison.index is None or x.size == 0:
+        return comparison
+    flat = int(np.ravel_multi_index(comparison.index, x.shape)) if x.shape else 0
+    scale = float(coordinate_scales(x).reshape(-1)[flat])
+    if scale == 0.0:
+        return comparison
+    ray, length, _ = _axis(point, name, flat, scale, comparison.part)
+    seen = [
+        Evidence(comparison.estimate.oracle, comparison.estimate.value, comparison.estimate.error)
+    ]
+    for oracle in (complex_step_slope, scipy_slope):
+        found = oracle(ray)
+        if found is not None and found.oracle != comparison.estimate.oracle:
+            seen.append(Evidence(found.oracle, found.value / length))
+    return replace(comparison, evidence=tuple(seen))

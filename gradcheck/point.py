@@ -1,0 +1,138 @@
+"""One point of one check: the counted subject, what it claims there, and rays through it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gradcheck.compare import claim_rounding
+from gradcheck.oracles import Ray, noise_level
+from gradcheck.result import Evaluations
+from gradcheck.subject import Inputs
+from gradcheck.trees import (
+    Array,
+    Arrays,
+    inner_product,
+    is_differentiable,
+    like_output,
+    named_outputs,
+)
+
+WIDE = {"f": np.float64, "c": np.complex128}
+
+
+class Counted:
+    """A subject that counts its calls: those of the estimates apart from those of the relations."""
+
+    def __init__(self, subject: Any) -> None:
+        self.subject = subject
+        self.name: str = getattr(subject, "name", type(subject).__name__)
+        self.relating = False
+        self._counts = [0, 0, 0, 0]
+
+    def value(self, inputs: Inputs) -> Any:
+        self._counts[2 if self.relating else 0] += 1
+        return self.subject.value(inputs)
+
+    def vjp(self, inputs: Inputs, cotangent: Any) -> Any:
+        self._counts[3 if self.relating else 1] += 1
+        return self.subject.vjp(inputs, cotangent)
+
+    def jvp(self, inputs: Inputs, tangents: Inputs) -> Any:
+        self._counts[3 if self.relating else 1] += 1
+        return self.subject.jvp(inputs, tangents)
+
+    @property
+    def evaluations(self) -> Evaluations:
+        return Evaluations(*self._counts)
+
+
+@dataclass(slots=True)
+class Point:
+    """Where a subject is checked, and what is known there.
+
+    ``inputs`` are the arrays as handed to the subject; ``work`` holds the same numbers with every
+    low-precision float widened, so that a subject which computes in the dtype of its inputs is
+    estimated in float64. ``claims`` holds one gradient per differentiable input that has one.
+    """
+
+    subject: Counted
+    inputs: Arrays
+    work: Arrays
+    output: Any
+    cotangent: Arrays
+    claims: Arrays
+    rtol: Mapping[str, float]
+    generator: np.random.Generator
+    known_centre: Arrays | None = None
+    forward_mode: bool = False
+    _noise: float | None = None
+    wobble: Arrays | None = field(default=None)
+
+    def ray(self, direction: Inputs, cotangent: Arrays | None = None) -> Ray:
+        """The function along ``direction``."""
+        u = self.cotangent if cotangent is None else cotangent
+        return Ray(self.subject.value, self.work, direction, u, self.known_centre)
+
+    def centred_ray(self, direction: Inputs, cotangent: Arrays | None = None) -> Ray:
+        """`ray`, with ``f(x)`` evaluated once for all rays through the point."""
+        ray = self.ray(direction, cotangent)
+        self.known_centre = ray.centre
+        return ray
+
+    def noise(self, ray: Ray) -> float:
+        """Measured noise of the projected function; the first ray asked speaks for all."""
+        if self._noise is None:
+            self._noise = noise_level(ray.offset)
+        return self._noise
+
+    def slope(self, name: str, direction: Array) -> float:
+        """The claimed directional derivative along ``direction`` of one input."""
+        if self.forward_mode:
+            return self._pushed(name, direction)
+        with np.errstate(all="ignore"):
+            return inner_product(self.claims[name], direction)
+
+    def rounding(self, name: str, direction: Array) -> float:
+        """What rounding may have cost `slope`."""
+        if self.forward_mode:
+            return 0.0
+        return claim_rounding(self.claims[name], direction)
+
+    def _pushed(self, name: str, direction: Array) -> float:
+        tangents = {k: np.zeros_like(v) for k, v in self.work.items() if is_differentiable(v)}
+        tangents[name] = np.asarray(direction, dtype=self.work[name].dtype)
+        pushed = named_outputs(self.subject.jvp(self.inputs, tangents))
+        return float(sum(inner_product(u, pushed[k]) for k, u in self.cotangent.items()))
+
+    def vjp(self, inputs: Inputs, cotangent: Arrays | None = None) -> Mapping[str, Any]:
+        """The subject's claim at other inputs, for named cotangents."""
+        u = self.cotangent if cotangent is None else cotangent
+        return self.subject.vjp(inputs, shaped_cotangent(u, self.output))  # type: ignore[no-any-return]
+
+
+def widened(inputs: Inputs) -> Arrays:
+    """The same numbers, low-precision floats as float64 and complex64 as complex128.
+
+    >>> widened({"x": np.ones(1, np.float16), "n": np.ones(1, int)})["x"].dtype
+    dtype('float64')
+    """
+    work = {}
+    for name, array in inputs.items():
+        wide = WIDE.get(array.dtype.kind)
+        narrow = wide is not None and array.dtype.itemsize < np.dtype(wide).itemsize
+        work[name] = array.astype(wide) if narrow else array
+    return work
+
+
+def shaped_cotangent(cotangent: Arrays, output: Any) -> Any:
+    """Named cotangents in the structure, and the dtypes, of the output they belong to."""
+    outputs = named_outputs(output)
+    cast = {}
+    for name, u in cotangent.items():
+        dtype = outputs[name].dtype
+        cast[name] = u.astype(dtype) if dtype.kind in "fc" and dtype != u.dtype else u
+    return like_output(cast, output)

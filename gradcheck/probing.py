@@ -1,0 +1,468 @@
+"""The procedure for one input after another: estimate, compare, and resolve what is in doubt."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from gradcheck.compare import compare
+from gradcheck.directions import coordinate_scales, direction
+from gradcheck.entries import (
+    FAST_SHARE,
+    SMALL,
+    Entries,
+    best_estimate,
+    gather_evidence,
+    localise,
+    look_at,
+    meets,
+)
+from gradcheck.hull import Membership, locate
+from gradcheck.oracles import quick_slope
+from gradcheck.point import Point
+from gradcheck.result import (
+    Array,
+    Comparison,
+    EntryTable,
+    Estimate,
+    Finding,
+    Local,
+    Severity,
+    Verdict,
+)
+from gradcheck.surroundings import JITTER, Surroundings
+
+FIRST_SAMPLES = 4
+MORE_SAMPLES = (12, 16, 32)
+"""Gradients sampled around a doubtful point: few first, for a bug that is everywhere shows in any
+two; then more while new pieces of a kink keep appearing."""
+
+ENOUGH_SAMPLES = 3
+"""With fewer verified gradients nothing is said about a kink."""
+
+NON_FINITE_LOOKED_AT = 8
+"""Entries with a non-finite claim that are estimated, of each input."""
+
+WOBBLE_FACTORS = (1 + 3 * 2.0**-52, 1 - 5 * 2.0**-53, 1 + 7 * 2.0**-52)
+"""The inputs are scaled by a few last places, zeros and ties staying what they are: what the claim
+changes by is its own rounding error."""
+
+WOBBLE_SAFETY = 16.0
+"""Three samples of a rounding error may all be small by luck."""
+
+SHARP_DIFFERENCE = 1e-2
+"""Beyond this relative difference rounding is not asked for: a claim that loses all but two
+digits to rounding would be reported by itself."""
+
+NOISE_SHARE = 1e-4
+"""The jitter around a noisy function grows until noise is this share of what a sample shows."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What was found out about one input."""
+
+    name: str
+    verdict: Verdict
+    comparisons: list[Comparison] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    table: EntryTable | None = None
+    kinks: int = 0
+    resolution: float = math.nan
+    vacuous: bool = False
+
+
+@dataclass(slots=True)
+class Probe:
+    """One direction of one input, its claimed slope and the quick estimate."""
+
+    name: str
+    direction: Array
+    claimed: float
+    quick: Estimate
+    settled: bool
+    size: float
+
+
+def check_inputs(point: Point, names: list[str], *, lenient: bool) -> list[Outcome]:
+    """Check the claims for every named input: two forwards each where they are right."""
+    outcomes = {name: outcome for name in names if (outcome := _non_finite(point, name))}
+    probes = [_probe(point, name) for name in names if name not in outcomes]
+    negligible = max((probe.size for probe in probes if math.isfinite(probe.size)), default=0.0)
+    doubtful = [probe.name for probe in probes if not probe.settled]
+    around = Surroundings(point, tuple(names))
+    for probe in probes:
+        if probe.settled:
+            outcomes[probe.name] = _settled(point, probe)
+        else:
+            sharp = negligible * point.rtol[probe.name]
+            resolver = _Resolver(point, probe, around, doubtful, sharp, lenient)
+            outcomes[probe.name] = resolver.resolve()
+    return [outcomes[name] for name in names]
+
+
+def _probe(point: Point, name: str) -> Probe:
+    v = direction(point.generator, point.work[name])
+    claimed = point.slope(name, v)
+    quick = quick_slope(point.ray({name: v}))
+    settled = meets(claimed, quick, point.rtol[name], point.rounding(name, v))
+    size = max(abs(claimed), abs(quick.value)) if math.isfinite(quick.value) else abs(claimed)
+    return Probe(name, v, claimed, quick, settled, size)
+
+
+def _settled(point: Point, probe: Probe) -> Outcome:
+    limit = point.rtol[probe.name] * probe.size + point.rounding(probe.name, probe.direction)
+    comparison = Comparison(probe.name, None, probe.claimed, probe.quick, limit, Verdict.CORRECT)
+    seen = max(comparison.difference, probe.quick.error)
+    resolution = seen / probe.size if probe.size > 0 else math.nan
+    return Outcome(
+        probe.name, Verdict.CORRECT, [comparison], resolution=resolution, vacuous=probe.size == 0
+    )
+
+
+def _non_finite(point: Point, name: str) -> Outcome | None:
+    """The outcome for an input whose claim is not finite somewhere; ``None`` if it is finite.
+
+    Only the worst of it is looked at: a few of those entries, by a ladder each.
+    """
+    if point.forward_mode:
+        return None
+    gradient = point.claims[name].reshape(-1)
+    bad = np.flatnonzero(~np.isfinite(gradient))
+    if bad.size == 0:
+        return None
+    chosen = [int(i) for i in bad[:NON_FINITE_LOOKED_AT]]
+    found = look_at(point, name, chosen, 0.0)
+    outcome = Outcome(name, found.verdict, list(found.comparisons), table=found.table)
+    if found.verdict is Verdict.WRONG:
+        where = next(c for c in found.comparisons if c.verdict is Verdict.WRONG)
+        outcome.comparisons = [gather_evidence(point, where), *outcome.comparisons]
+        outcome.comparisons.remove(where)
+        outcome.findings.append(
+            Finding(
+                "non-finite",
+                f"{bad.size} of {gradient.size} claimed entries are not finite, first "
+                f"{where.path} = {where.claimed}; expected {where.estimate.value:.6g}. "
+                "Do: guard the division, logarithm or overflow behind it.",
+                Severity.FAILURE,
+                name,
+            )
+        )
+    return outcome
+
+
+class _Resolver:
+    """Decides about one input whose quick difference did not settle it."""
+
+    def __init__(
+        self,
+        point: Point,
+        probe: Probe,
+        around: Surroundings,
+        doubtful: list[str],
+        negligible: float,
+        lenient: bool,
+    ) -> None:
+        self.point = point
+        self.probe = probe
+        self.name = probe.name
+        self.around = around
+        self.doubtful = doubtful
+        self.negligible = negligible
+        self.lenient = lenient
+        self.findings: list[Finding] = []
+
+    def resolve(self) -> Outcome:
+        comparison = self._ladder()
+        if comparison.verdict is Verdict.WRONG:
+            comparison = self._allow_rounding(comparison)
+        if comparison.verdict is Verdict.CORRECT and comparison.estimate.local is not Local.KINK:
+            return self._outcome(comparison)
+        if _is_zero(comparison, self.point.rounding(self.name, self.probe.direction)):
+            return self._zero(comparison)
+        self._sample(FIRST_SAMPLES, comparison)
+        if self.around.refutes(self.name):
+            return self._wrong(comparison)
+        if len(self.around.samples(self.name)) < ENOUGH_SAMPLES:
+            return self._without_samples(comparison)
+        return self._at_a_kink(comparison)
+
+    def _ladder(self) -> Comparison:
+        point, v = self.point, self.probe.direction
+        rtol, slack = point.rtol[self.name], point.rounding(self.name, v)
+        ray = point.centred_ray({self.name: v})
+        target = FAST_SHARE * (rtol * abs(self.probe.claimed) + slack)
+        estimate = best_estimate(point, ray, target)
+        if ray.failures:
+            self.findings.append(_edge(self.name, ray.failures[0]))
+        if ray.odd_outputs:
+            self.findings.append(_odd(self.name, ray.odd_outputs[0]))
+        return compare(
+            self.name, None, self.probe.claimed, estimate,
+            rtol=rtol, slack=slack, negligible=self.negligible,
+        )  # fmt: skip
+
+    def _allow_rounding(self, comparison: Comparison) -> Comparison:
+        """Measure the claim's own rounding error, and judge again with it."""
+        if comparison.relative_error > SHARP_DIFFERENCE or self.point.forward_mode:
+            return comparison
+        wobble = measured_wobble(self.point)
+        if self.name not in wobble:
+            return comparison
+        v = np.abs(self.probe.direction)
+        slack = self.point.rounding(self.name, v) + float(np.linalg.norm(wobble[self.name] * v))
+        return compare(
+            self.name, None, comparison.claimed, comparison.estimate,
+            rtol=self.point.rtol[self.name], slack=slack, negligible=self.negligible,
+        )  # fmt: skip
+
+    def _sample(self, count: int, comparison: Comparison) -> None:
+        around = self.around
+        if self.point.forward_mode:
+            return
+        if around.drawn == 0:
+            around.jitter = self._jitter(comparison)
+        if around.drawn < FIRST_SAMPLES or count > FIRST_SAMPLES:
+            around.sample(count, self.doubtful)
+
+    def _jitter(self, comparison: Comparison) -> float:
+        size = max(abs(comparison.claimed), abs(self.probe.quick.value))
+        noise = comparison.estimate.noise
+        if not math.isfinite(size) or size == 0.0 or noise == 0.0:
+            return JITTER
+        return min(max(JITTER, noise * 2.0**11 / (NOISE_SHARE * size)), 2.0**-6)
+
+    def _at_a_kink(self, comparison: Comparison) -> Outcome:
+        membership = self._locate()
+        for more in MORE_SAMPLES:
+            if membership is not Membership.UNKNOWN:
+                break
+            self._sample(more, comparison)
+            if self.around.refutes(self.name):
+                return self._wrong(comparison)
+            membership = self._locate()
+        if membership is Membership.SMOOTH:
+            return self._special_point(comparison)
+        if membership is Membership.INSIDE:
+            return self._outcome(_accepted(comparison), kinks=1)
+        if membership is Membership.OUTSIDE:
+            return self._convention(comparison) if self.lenient else self._wrong(comparison)
+        return self._unsaturated(comparison)
+
+    def _locate(self) -> Membership:
+        gradient = self.point.claims[self.name].reshape(-1)
+        samples = self.around.samples(self.name)
+        found = locate(_reals(gradient), _reals(samples))
+        few = len(samples) < FIRST_SAMPLES + MORE_SAMPLES[0] // 2
+        if found is Membership.OUTSIDE and few:
+            return Membership.UNKNOWN
+        return found
+
+    def _special_point(self, comparison: Comparison) -> Outcome:
+        """All gradients nearby agree: the verdict of the differences stands."""
+        if comparison.verdict is Verdict.WRONG:
+            return self._convention(comparison) if self.lenient else self._wrong(comparison)
+        if comparison.verdict is Verdict.CORRECT:
+            return self._outcome(comparison, kinks=1)
+        return self._by_entries(comparison)
+
+    def _unsaturated(self, comparison: Comparison) -> Outcome:
+        if comparison.verdict is Verdict.CORRECT:
+            return self._outcome(comparison, kinks=1)
+        if self.lenient:
+            return self._convention(comparison)
+        return self._inconclusive(
+            comparison, "a kink of many pieces: new gradients keep appearing around the point"
+        )
+
+    def _without_samples(self, comparison: Comparison) -> Outcome:
+        if comparison.verdict is Verdict.CORRECT:
+            return self._outcome(comparison, kinks=1)
+        if comparison.verdict is Verdict.WRONG:
+            if comparison.estimate.local is Local.SMOOTH:
+                return self._wrong(comparison)
+            return self._inconclusive(
+                comparison, "a kink, and no gradient around the point could be verified"
+            )
+        return self._by_entries(comparison)
+
+    def _by_entries(self, comparison: Comparison) -> Outcome:
+        """One direction could not decide: single entries may."""
+        if self.point.work[self.name].size > SMALL or comparison.estimate.local is Local.NOISY:
+            return self._inconclusive(comparison, comparison.reason)
+        found = look_at(
+            self.point, self.name, range(self.point.work[self.name].size), self.negligible, SMALL
+        )
+        if found.verdict is Verdict.INCONCLUSIVE:
+            return self._inconclusive(comparison, comparison.reason)
+        outcome = Outcome(self.name, found.verdict, list(found.comparisons), self.findings)
+        outcome.resolution = max((_resolution(c) for c in found.comparisons), default=math.nan)
+        if found.verdict is Verdict.WRONG:
+            self._blame(outcome, found)
+        return outcome
+
+    def _wrong(self, comparison: Comparison) -> Outcome:
+        wrong = replace(comparison, verdict=Verdict.WRONG)
+        outcome = Outcome(self.name, Verdict.WRONG, [wrong], self.findings)
+        if not self.point.forward_mode:
+            found = localise(self.point, self.name, self.negligible, self.probe.direction)
+            self._blame(outcome, found)
+        return outcome
+
+    def _blame(self, outcome: Outcome, found: Entries) -> None:
+        outcome.table = found.table
+        scales = coordinate_scales(self.point.work[self.name]).reshape(-1)
+        shape = self.point.work[self.name].shape
+
+        def excess(comparison: Comparison) -> float:
+            flat = np.ravel_multi_index(comparison.index or (), shape) if shape else 0
+            share = comparison.difference * scales[flat]
+            return -share if math.isfinite(share) else -math.inf
+
+        wrong = sorted((c for c in found.comparisons if c.verdict is Verdict.WRONG), key=excess)
+        if wrong:
+            wrong[0] = gather_evidence(self.point, wrong[0])
+            outcome.comparisons = [*wrong, *outcome.comparisons]
+
+    def _convention(self, comparison: Comparison) -> Outcome:
+        """Right at every generic point nearby: a convention at a kink, reported and let pass."""
+        self.findings.append(
+            Finding(
+                "kink-convention",
+                f"the claim for {self.name!r} is no limit of the gradients around this point, but "
+                "right at all of them: a convention at a kink. Do: nothing, or use "
+                "kinks='strict' to call it wrong.",
+                Severity.NOTE,
+                self.name,
+            )
+        )
+        return self._outcome(_accepted(comparison), kinks=1)
+
+    def _zero(self, comparison: Comparison) -> Outcome:
+        self.findings.append(
+            Finding(
+                "zero-gradient",
+                f"claim and estimate for {self.name!r} are both zero, up to the rounding noise of "
+                f"{comparison.estimate.error:.1e}.",
+                Severity.NOTE,
+                self.name,
+            )
+        )
+        outcome = self._outcome(_accepted(comparison))
+        outcome.vacuous = True
+        return outcome
+
+    def _inconclusive(self, comparison: Comparison, reason: str) -> Outcome:
+        doubt = replace(comparison, verdict=Verdict.INCONCLUSIVE, reason=reason)
+        self.findings.append(
+            Finding(
+                doubt_name(comparison.estimate.local),
+                f"the estimate for {self.name!r} could not decide: {reason}.",
+                Severity.DOUBT,
+                self.name,
+            )
+        )
+        return Outcome(self.name, Verdict.INCONCLUSIVE, [doubt], self.findings)
+
+    def _outcome(self, comparison: Comparison, kinks: int = 0) -> Outcome:
+        return Outcome(
+            self.name,
+            comparison.verdict,
+            [comparison],
+            self.findings,
+            kinks=kinks,
+            resolution=_resolution(comparison),
+        )
+
+
+def measured_wobble(point: Point) -> dict[str, Array]:
+    """How much each claimed entry moves when the inputs move in their last places."""
+    if point.wobble is not None:
+        return point.wobble
+    wobble: dict[str, Array] = {}
+    for factor in WOBBLE_FACTORS:
+        moved = {
+            name: point.work[name] * factor if name in point.claims else array
+            for name, array in point.work.items()
+        }
+        try:
+            with np.errstate(all="ignore"):
+                claims = point.vjp(moved)
+        except Exception:  # a domain that ends here, to the last place
+            continue
+        for name, gradient in point.claims.items():
+            again = claims.get(name)
+            if again is not None and np.shape(again) == gradient.shape:
+                change = WOBBLE_SAFETY * np.abs(np.asarray(again) - gradient)
+                wobble[name] = np.maximum(wobble.get(name, 0.0), change)
+    point.wobble = wobble
+    return wobble
+
+
+def doubt_name(local: Local) -> str:
+    """The finding's name for a point of this kind.
+
+    >>> doubt_name(Local.INFINITE_SLOPE)
+    'infinite-slope'
+    """
+    names = {
+        Local.SMOOTH: "estimate-too-blunt",
+        Local.KINK: "kink-undecided",
+        Local.INFINITE_SLOPE: "infinite-slope",
+        Local.JUMP: "jump",
+        Local.NON_FINITE: "non-finite-neighbourhood",
+        Local.NOISY: "noisy-forward",
+    }
+    return names[local]
+
+
+def _is_zero(comparison: Comparison, rounding: float) -> bool:
+    """Claim and estimate both zero as far as rounding lets one see."""
+    estimate = comparison.estimate
+    return (
+        comparison.verdict is not Verdict.CORRECT
+        and estimate.local in (Local.SMOOTH, Local.NOISY)
+        and not estimate.note
+        and abs(comparison.claimed) <= rounding
+        and math.isfinite(estimate.error)
+        and abs(estimate.value) <= estimate.error
+    )
+
+
+def _accepted(comparison: Comparison) -> Comparison:
+    return replace(comparison, verdict=Verdict.CORRECT, reason="")
+
+
+def _resolution(comparison: Comparison) -> float:
+    scale = max(abs(comparison.claimed), abs(comparison.estimate.value))
+    seen = max(comparison.difference, comparison.estimate.error)
+    return seen / scale if scale > 0 and math.isfinite(seen) else math.nan
+
+
+def _reals(array: Array) -> Array:
+    """Complex entries as two real ones each, along the last axis."""
+    if array.dtype.kind == "c":
+        return np.concatenate([array.real, array.imag], axis=-1)
+    return np.asarray(array, dtype=np.float64)
+
+
+def _edge(name: str, error: Exception) -> Finding:
+    return Finding(
+        "domain-edge",
+        f"forward raised {type(error).__name__}: {error} near the point, moving {name!r}; the "
+        "step was shortened to stay inside its domain.",
+        Severity.NOTE,
+        name,
+    )
+
+
+def _odd(name: str, what: str) -> Finding:
+    return Finding(
+        "output-changes",
+        f"moving {name!r}: {what}. Expected one shape and a numeric dtype around the point. "
+        "Do: return the same kind of output for all inputs.",
+        Severity.DOUBT,
+        name,
+    )

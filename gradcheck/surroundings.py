@@ -1,0 +1,136 @@
+"""The gradients claimed around a point: what a kink is made of, and whether a bug is everywhere."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gradcheck.compare import judge
+from gradcheck.directions import coordinate_scales, gaussian
+from gradcheck.entries import headroom
+from gradcheck.oracles import Ray, estimate_slope
+from gradcheck.point import Point
+from gradcheck.result import Array, Local, Verdict
+from gradcheck.trees import Arrays, inner_product
+
+JITTER = 2.0**-22
+"""Distance of the samples, relative to each coordinate: beyond the kinks that no step can resolve,
+near enough that a smooth gradient does not change."""
+
+VERIFYING_STEP = 2.0**-11
+"""Step of the difference that verifies a sample, relative to the jitter: it rarely crosses a kink."""
+
+VERIFIED = 1e-3
+"""A sample is verified where claim and difference agree to this: pieces of a kink differ by more."""
+
+CONFIRMED = 2
+"""Samples that must be refuted, each by a ladder of steps, before the claim is called wrong there."""
+
+
+class Sampled(enum.Enum):
+    """What became of one sample."""
+
+    VERIFIED = "the claim there is right"
+    REFUTED = "the claim there is wrong"
+    UNDECIDED = "nothing could be said there"
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """Claims at random points close by, each verified by an estimate there.
+
+    All differentiable inputs that claim a gradient move together: the kinks of a composition show
+    only then.
+    """
+
+    point: Point
+    names: tuple[str, ...]
+    jitter: float = JITTER
+    verified: dict[str, list[Array]] = field(default_factory=dict)
+    refuted: dict[str, int] = field(default_factory=dict)
+    drawn: int = 0
+
+    def sample(self, count: int, watched: Sequence[str]) -> None:
+        """Draw ``count`` more samples and verify the claims for the ``watched`` inputs."""
+        for _ in range(count):
+            moved = self._move(self.drawn)
+            self.drawn += 1
+            self._look(moved, watched)
+
+    def samples(self, name: str) -> Array:
+        """Verified gradients of one input, one row each."""
+        return np.array([g.reshape(-1) for g in self.verified.get(name, [])])
+
+    def refutes(self, name: str) -> bool:
+        """Whether the claim is wrong at generic points nearby, too."""
+        return self.refuted.get(name, 0) >= CONFIRMED
+
+    def _move(self, draw: int) -> Arrays:
+        """The next point. The first two move all zeros one way: where conventions at 0 come from."""
+        moved = dict(self.point.work)
+        for name in self.names:
+            x = self.point.work[name]
+            z = gaussian(self.point.generator, x)
+            if draw < 2 and x.dtype.kind == "f":
+                z = np.where(x == 0, np.abs(z) * (1 if draw else -1), z)
+            moved[name] = x + self.jitter * coordinate_scales(x) * z
+        return moved
+
+    def _look(self, moved: Arrays, watched: Sequence[str]) -> None:
+        try:
+            with np.errstate(all="ignore"):
+                claims = self.point.vjp(moved)
+        except Exception:  # outside the domain: no sample
+            return
+        for name in watched:
+            gradient = _as_gradient(claims, name, self.point.work[name])
+            if gradient is None:
+                continue
+            outcome = self._verify(moved, name, gradient)
+            if outcome is Sampled.VERIFIED:
+                self.verified.setdefault(name, []).append(gradient)
+            elif outcome is Sampled.REFUTED:
+                self.refuted[name] = self.refuted.get(name, 0) + 1
+
+    def _verify(self, moved: Arrays, name: str, gradient: Array) -> Sampled:
+        x = self.point.work[name]
+        v = self.jitter * coordinate_scales(x) * gaussian(self.point.generator, x)
+        ray = Ray(self.point.subject.value, moved, {name: v}, self.point.cotangent)
+        value = ray.pair(VERIFYING_STEP) / (2 * VERIFYING_STEP)
+        claimed = inner_product(gradient, v)
+        size = float(np.linalg.norm(np.abs(gradient * v)))
+        if not math.isfinite(value) or not math.isfinite(claimed):
+            return Sampled.UNDECIDED
+        if abs(value - claimed) <= VERIFIED * max(size, abs(claimed)):
+            return Sampled.VERIFIED
+        return self._judge_closely(moved, name, gradient)
+
+    def _judge_closely(self, moved: Arrays, name: str, gradient: Array) -> Sampled:
+        """A ladder of steps decides what one difference could not."""
+        x = self.point.work[name]
+        v = coordinate_scales(x) * gaussian(self.point.generator, x)
+        ray = Ray(self.point.subject.value, moved, {name: v}, self.point.cotangent)
+        claimed = inner_product(gradient, v)
+        rtol = self.point.rtol[name]
+        estimate = estimate_slope(
+            ray, target=rtol * abs(claimed), noise=self.point.noise(ray), headroom=headroom(ray)
+        )
+        verdict, _, _ = judge(claimed, estimate, rtol=rtol)
+        if verdict is Verdict.WRONG and estimate.local is Local.SMOOTH:
+            return Sampled.REFUTED
+        return Sampled.UNDECIDED
+
+
+def _as_gradient(claims: Any, name: str, x: Array) -> Array | None:
+    gradient = claims.get(name)
+    if gradient is None:
+        return None
+    gradient = np.array(gradient)
+    if gradient.shape != x.shape or gradient.dtype.kind not in "fciub":
+        return None
+    return gradient if bool(np.all(np.isfinite(gradient))) else None
