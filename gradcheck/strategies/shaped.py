@@ -1,0 +1,19 @@
+"""A type for annotations: an array whose axes are named."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+Axes = TypeVar("Axes")
+
+
+class Shaped(Generic[Axes]):
+    """An ndarray of a shape in the shape language, for annotations.
+
+    >>> from typing import Literal
+    >>> from hypothesis import find, strategies
+    >>> from gradcheck.strategies.registration import register
+    >>> register()  # Hypothesis does this itself where gradcheck is installed
+    >>> find(strategies.from_type(Shaped[Literal["n 2"]]), lambda x: bool((x > 0).all()))
+    array([[1., 1.]])
+    """
