@@ -13,9 +13,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 ROOMS = {
-    0: "result errors subject trees recording",
+    0: "result errors subject trees recording progress",
     1: "oracles compare hull directions relations diagnosis report strategies backends",
-    2: "point checking properties training cases campaign",
+    2: "point entries surroundings probing exhaustive guilty_layer checking properties training"
+    " cases campaign replay",
     3: "pytest_plugin hookspecs cli __init__ __main__",
 }
 LEVELS = {room: level for level, rooms in ROOMS.items() for room in rooms.split()}
@@ -29,7 +30,7 @@ FENCES = {
     "torch": ("gradcheck/backends/torch",),
     "jax": ("gradcheck/backends/jax",),
     "jinja2": ("gradcheck/report/",),
-    "tqdm": ("gradcheck/checking.py", "gradcheck/training.py", "gradcheck/campaign"),
+    "tqdm": ("gradcheck/progress.py", "gradcheck/training/progress.py"),
     "distributed": ("gradcheck/campaign", "gradcheck/cli.py"),
     "redis": ("gradcheck/strategies/", "gradcheck/campaign"),
     "scipy": ("gradcheck/",),
@@ -41,6 +42,7 @@ LAZY = (
     "gradcheck/__init__.py",
     "gradcheck/pytest_plugin.py",
     "gradcheck/cli.py",
+    "gradcheck/backends/styles.py",  # the other backends import their frameworks
     "gradcheck/strategies/registration.py",  # runs whenever anybody imports Hypothesis
 )
 PRINTERS = ("gradcheck/cli.py",)
