@@ -11,7 +11,8 @@ import mpmath
 import numpy as np
 
 from gradcheck.directions import direction
-from gradcheck.oracles import Ray, estimate_slope, noise_level
+from gradcheck.entries import FAST_SHARE, best_estimate
+from gradcheck.oracles import Ray, noise_level
 from gradcheck.result import Local
 from tests.truth.functions import DIGITS, FUNCTIONS
 
@@ -69,13 +70,21 @@ def prepare(triple):
         return ray, known.slope(x, v, u)
 
 
+class Noise:
+    """The one thing an estimate asks of the point of a check."""
+
+    @staticmethod
+    def noise(ray):
+        return noise_level(ray.offset)
+
+
 def run(triple):
     """Estimate as a check does, measured noise included, and compare with the truth."""
     with np.errstate(all="ignore"):
         ray, exact = prepare(triple)
         truth = float(exact)
-        target = RTOL / 4 * abs(truth) if triple.eager else 0.0
-        estimate = estimate_slope(ray, target=target, noise=noise_level(ray.offset))
+        target = FAST_SHARE * RTOL * abs(truth) if triple.eager else 0.0
+        estimate = best_estimate(Noise, ray, target)
     low, high = estimate.interval()
     unknown = not np.isfinite(estimate.value)
     honest = bool(unknown or low <= exact <= high)

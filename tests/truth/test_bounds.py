@@ -66,10 +66,10 @@ def test_bounds_hold(known):
 
 
 def test_an_overconfident_estimate_is_called_dishonest(monkeypatch):
-    def overconfident(ray, **_):
+    def overconfident(_point, ray, _target):
         return Estimate(ray.pair(2.0**-6) / 2.0**-5, 1e-10, "one long step")
 
-    monkeypatch.setattr(measure, "estimate_slope", overconfident)
+    monkeypatch.setattr(measure, "best_estimate", overconfident)
     assert not run(Triple("sin 1000x", 1, eager=False)).honest
 
 
