@@ -21,7 +21,8 @@ class Subject(Protocol):
     name, ``None`` for an input that has no gradient.
     """
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def value(self, inputs: Inputs) -> Any: ...
 
@@ -32,7 +33,8 @@ class Subject(Protocol):
 class TangentSubject(Protocol):
     """A function whose claim is forward-mode: the tangent of the output."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def value(self, inputs: Inputs) -> Any: ...
 

@@ -1,0 +1,1 @@
+"""Calling styles and frameworks, translated into subjects."""
