@@ -16,11 +16,8 @@ from gradcheck.trees import Array, is_differentiable
 try:
     import jax
     from jax.experimental import enable_x64
-except ImportError as error:
-    raise InvalidSubject(
-        "jax: got no such package, expected one to check a JAX function. "
-        "Do: pip install 'gradcheck[bench]', or pip install jax."
-    ) from error
+except ImportError:
+    jax = None
 
 
 def jax_subject(
@@ -42,9 +39,19 @@ def jax_subject(
         Passed by keyword, not differentiated.
     name : str, optional
         Shown in reports.
+
+    Raises
+    ------
+    InvalidSubject
+        Where JAX is not installed.
     """
+    if jax is None:
+        raise InvalidSubject(
+            "jax: got no such package, expected it for a JAX function. "
+            "Do: pip install 'gradcheck[bench]', or pip install jax."
+        )
     work = _Jax(function, dict(options or {}))
-    label = name or getattr(function, "__name__", type(function).__name__)
+    label = name or str(getattr(function, "__name__", type(function).__name__))
     forward_only = type(function).__name__ == "custom_vjp"  # has no jvp by construction
     return FunctionSubject(
         label, work.value, work.claim, push_forward=None if forward_only else work.push_forward

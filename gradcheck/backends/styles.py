@@ -279,8 +279,8 @@ def _style(thing: Any, backward: Any, style: str | None) -> str:
         return "factory" if _makes_objects(thing) else "value-and-gradient"
     raise InvalidSubject(
         f"subject: got {type(thing).__name__} {repr(thing)[:40]}, expected a Subject (name, value, "
-        "vjp), a function with its backward, an object with forward and backward, or a class or factory "
-        "of such objects. Do: pass one of these."
+        "vjp), a function with its backward, an object with forward and backward, or a class or "
+        "factory of such objects. Do: pass one of these."
     )
 
 

@@ -15,11 +15,8 @@ from gradcheck.trees import Array, is_differentiable
 
 try:
     import torch
-except ImportError as error:
-    raise InvalidSubject(
-        "torch: got no such package, expected one to check a torch function. "
-        "Do: pip install 'gradcheck[bench]', or pip install torch."
-    ) from error
+except ImportError:
+    torch = None
 
 
 def torch_subject(
@@ -37,11 +34,21 @@ def torch_subject(
     name : str, optional
         Shown in reports.
 
+    Raises
+    ------
+    InvalidSubject
+        Where torch is not installed.
+
     Notes
     -----
     The claim is what torch's engine makes of the backward: it sums gradients over broadcast axes
     and casts them before they can be seen here.
     """
+    if torch is None:
+        raise InvalidSubject(
+            "torch: got no such package, expected it for a torch function. "
+            "Do: pip install 'gradcheck[bench]', or pip install torch."
+        )
     given = dict(options or {})
     if isinstance(thing, torch.nn.Module):
         work: _Torch = _Module(thing, given)
@@ -49,7 +56,7 @@ def torch_subject(
         work = _Function(thing, given)
     else:
         work = _Torch(thing, given)
-    label = name or getattr(thing, "__name__", type(thing).__name__)
+    label = name or str(getattr(thing, "__name__", type(thing).__name__))
     return FunctionSubject(label, work.value, work.claim)
 
 
