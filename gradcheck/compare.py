@@ -109,7 +109,7 @@ def _judge_kink(claimed: float, estimate: Estimate, limit: float) -> tuple[Verdi
 
 
 def _judge_non_finite(claimed: float, estimate: Estimate) -> tuple[Verdict, float, str]:
-    if math.isfinite(estimate.value) and estimate.local in (Local.SMOOTH, Local.KINK):
+    if math.isfinite(estimate.value) and math.isfinite(estimate.error):
         return Verdict.WRONG, 0.0, f"claimed is {claimed}, where the function has a finite slope"
     return Verdict.INCONCLUSIVE, 0.0, estimate.note or estimate.local.value
 

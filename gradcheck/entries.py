@@ -56,6 +56,8 @@ def meets(claimed: float, quick: Estimate, rtol: float, slack: float = 0.0) -> b
     """
     if claimed == 0.0 and quick.value == 0.0:
         return True
+    if not math.isfinite(claimed):
+        return False
     limit = rtol * max(abs(claimed), abs(quick.value)) + slack
     return abs(claimed - quick.value) <= FAST_SHARE * limit and quick.error <= limit
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import linprog
@@ -35,7 +36,14 @@ class Membership(enum.Enum):
     UNKNOWN = "new gradients keep appearing around the point"
 
 
-def locate(claim: Array, samples: Array) -> Membership:
+class Location(NamedTuple):
+    """A membership, and the entry that alone decided it (or ``None``)."""
+
+    membership: Membership
+    entry: int | None = None
+
+
+def locate(claim: Array, samples: Array) -> Location:
     """Where ``claim`` (P,) lies among ``samples`` (S, P), the gradients found around the point.
 
     Clarke's subdifferential is the convex hull of the limiting gradients (Clarke 1983,
@@ -44,24 +52,28 @@ def locate(claim: Array, samples: Array) -> Membership:
     Examples
     --------
     >>> around = np.array([[1.0, 0.0], [0.0, 1.0]] * 4)          # max of two tied entries
-    >>> locate(np.array([0.5, 0.5]), around).name, locate(np.array([1.0, 1.0]), around).name
-    ('INSIDE', 'OUTSIDE')
+    >>> locate(np.array([0.5, 0.5]), around).membership.name
+    'INSIDE'
+    >>> locate(np.array([1.0, 1.0]), around).membership.name
+    'OUTSIDE'
     """
     weight = np.maximum(np.abs(samples).max(axis=0), np.abs(claim))
     live = weight > SAME**3 * float(weight.max(initial=0.0))
     samples, claim, weight = samples[:, live], claim[live], weight[live]
     if samples.shape[1] == 0:
-        return Membership.SMOOTH
+        return Location(Membership.SMOOTH)
     scaled, target = samples / weight, claim / weight
     counts = _cluster(scaled)
     if len(counts) == 1:
-        return Membership.SMOOTH
+        return Location(Membership.SMOOTH)
     if _distance(scaled, target) <= INSIDE:
-        return Membership.INSIDE
-    saturated = min(counts) > 1 and sum(counts) >= SEEN_ENOUGH * len(counts)
-    if saturated or _entry_outside(scaled, target):
-        return Membership.OUTSIDE
-    return Membership.UNKNOWN
+        return Location(Membership.INSIDE)
+    if min(counts) > 1 and sum(counts) >= SEEN_ENOUGH * len(counts):
+        return Location(Membership.OUTSIDE)
+    entry = _entry_outside(scaled, target)
+    if entry is None:
+        return Location(Membership.UNKNOWN)
+    return Location(Membership.OUTSIDE, int(np.flatnonzero(live)[entry]))
 
 
 def _cluster(scaled: Array) -> list[int]:
@@ -79,15 +91,15 @@ def _cluster(scaled: Array) -> list[int]:
     return counts
 
 
-def _entry_outside(scaled: Array, target: Array) -> bool:
-    """Whether one entry alone shows it: few values there, each seen often, claim beyond them all."""
+def _entry_outside(scaled: Array, target: Array) -> int | None:
+    """An entry that alone shows it: few values there, each seen often, claim beyond them all."""
     low, high = scaled.min(axis=0), scaled.max(axis=0)
     suspects = np.flatnonzero((target < low - INSIDE) | (target > high + INSIDE))
     for entry in suspects[:ROWS]:
         counts = _cluster(scaled[:, entry : entry + 1])
         if min(counts) > 1 and len(scaled) >= SEEN_ENOUGH * len(counts):
-            return True
-    return False
+            return int(entry)
+    return None
 
 
 def _distance(scaled: Array, target: Array) -> float:

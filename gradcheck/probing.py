@@ -254,11 +254,21 @@ class _Resolver:
     def _locate(self) -> Membership:
         gradient = self.point.claims[self.name].reshape(-1)
         samples = self.around.samples(self.name)
-        found = locate(_reals(gradient), _reals(samples))
+        found, entry = locate(_reals(gradient), _reals(samples))
+        if found is not Membership.OUTSIDE:
+            return found
         few = len(samples) < FIRST_SAMPLES + MORE_SAMPLES[0] // 2
-        if found is Membership.OUTSIDE and few:
+        if few or (entry is not None and self._entry_is_right(entry % gradient.size)):
             return Membership.UNKNOWN
         return found
+
+    def _entry_is_right(self, flat: int) -> bool:
+        """Whether the one-sided slopes of a single entry allow its claim after all.
+
+        Of many tied entries each is rarely the one that counts: no sample may show its value.
+        """
+        found = look_at(self.point, self.name, [flat], self.negligible, 1)
+        return found.verdict is not Verdict.WRONG
 
     def _special_point(self, comparison: Comparison) -> Outcome:
         """All gradients nearby agree: the verdict of the differences stands."""

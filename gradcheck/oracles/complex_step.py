@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -41,7 +42,8 @@ def complex_step_slope(ray: Ray) -> Estimate | None:
     for name, v in ray.direction.items():
         moved[name] = ray.inputs[name] + 1j * (STEP * v)
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
             outputs = named_outputs(ray.value(moved))
     except Exception:  # not every function is analytic; that is no finding
         return None
