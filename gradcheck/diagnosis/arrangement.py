@@ -7,7 +7,7 @@ from itertools import permutations
 
 import numpy as np
 
-from gradcheck.diagnosis.evidence import View, precision_of, view_of
+from gradcheck.diagnosis.evidence import BOUNDS, View, precision_of, view_of
 from gradcheck.result import Case, Diagnosis, EntryTable
 from gradcheck.trees import Array
 
@@ -17,10 +17,11 @@ MOST_AXES = 4
 MOST_SHIFTS = 16
 FIT_TRANSPOSED = {2: 0.9, 3: 0.97}
 FIT_MOVED = {2: 0.7, 3: 0.9, 4: 0.95}
-FIT_REORDERED = 0.8
+FIT_REORDERED = {2: 0.7, 3: 0.78, 4: 0.82}
+FIT_OVERLAP = 0.9
 FIT_SWAPPED = 0.94
 FIT_BORROWED = {1: 0.5, 2: 0.72, 3: 0.78}
-ENTRIES_TO_REORDER = 4
+ENTRIES_TO_SHIFT = 3
 
 
 def _distinct(view: View) -> int:
@@ -70,7 +71,49 @@ def misaligned(view: View) -> Iterator[Diagnosis]:
             sentence = f"the claim is right after it is {how}: entries land in the wrong places"
             yield Diagnosis("misaligned", sentence, fit, view.name, "every entry then agrees")
             return
+    yield from _shifted_in(view, np.asarray(claimed))
     yield from _reordered(view)
+
+
+def _shifted_in(view: View, claimed: Array) -> Iterator[Diagnosis]:
+    """A shift after which what overlaps agrees: the rest was cut off, or came from elsewhere."""
+    if not view.whole:
+        return
+    estimate, error = view.fill(view.estimate), view.fill(view.error)
+    for axis, length in enumerate(view.shape):
+        for by in [s for k in range(1, length // 2 + 1) for s in (k, -k)]:
+            first, second = _overlap(view.shape, axis, by)
+            left, right = claimed[first], estimate[second]
+            room = BOUNDS * error[second] + view.precision * np.abs(right)
+            if _told_apart(right) and (np.abs(left - right) <= room).all():
+                sentence = f"the claim is right after it is shifted by {-by} along axis {axis}"
+                sentence += ": a border, or padding, is not cut off where it must be"
+                evidence = f"{right.size} of {estimate.size} entries overlap, and all agree"
+                yield Diagnosis("misaligned", sentence, FIT_OVERLAP, view.name, evidence)
+                return
+
+
+def _overlap(
+    shape: tuple[int, ...], axis: int, by: int
+) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Where claim and estimate overlap when the claim lies ``by`` positions too far."""
+    whole = [slice(None)] * len(shape)
+    first, second = list(whole), list(whole)
+    first[axis], second[axis] = (
+        (slice(by, None), slice(None, -by))
+        if by > 0
+        else (
+            slice(None, by),
+            slice(-by, None),
+        )
+    )
+    return tuple(first), tuple(second)
+
+
+def _told_apart(values: Array) -> bool:
+    scale = float(np.abs(values).max(initial=0.0))
+    different = np.unique(np.round(values / scale, 6)) if scale > 0 else values[:0]
+    return bool(different.size >= ENTRIES_TO_SHIFT)
 
 
 def moves(array: Array) -> Iterator[tuple[str, Array]]:
@@ -92,15 +135,16 @@ def _shifted(array: Array, by: int, axis: int) -> Array:
 
 
 def _reordered(view: View) -> Iterator[Diagnosis]:
-    if not view.whole or np.iscomplexobj(view.claimed) or _distinct(view) < ENTRIES_TO_REORDER:
+    if not view.whole or np.iscomplexobj(view.claimed):
         return
     order, other = np.argsort(view.claimed), np.argsort(view.estimate)
     left, right, error = view.claimed[order], view.estimate[other], view.error[other]
-    room = 3 * error + view.precision * np.abs(right)
+    room = BOUNDS * error + view.precision * np.abs(right)
     if (np.abs(left - right) <= room).all():
         sentence = "the claim holds the right numbers in another order"
         evidence = f"sorted, all {view.flat.size} entries agree"
-        yield Diagnosis("misaligned", sentence, FIT_REORDERED, view.name, evidence)
+        fit = FIT_REORDERED[min(max(_distinct(view), 2), 4)]
+        yield Diagnosis("misaligned", sentence, fit, view.name, evidence)
 
 
 def swapped(case: Case) -> Iterator[Diagnosis]:
@@ -142,6 +186,6 @@ def _holds(case: Case, name: str, other: str) -> bool:
 
 def _matches_table(claimed: Array, table: EntryTable, precision: float) -> bool:
     values = np.ravel(claimed)[table.flat]
-    room = 3 * np.abs(table.error) + precision * np.abs(table.estimate)
+    room = BOUNDS * np.abs(table.error) + precision * np.abs(table.estimate)
     with np.errstate(invalid="ignore"):
         return bool((np.abs(values - table.estimate) <= room).all())

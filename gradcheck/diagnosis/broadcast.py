@@ -8,6 +8,7 @@ import numpy as np
 
 from gradcheck.diagnosis.evidence import BOUNDS, View, precision_of
 from gradcheck.diagnosis.features import cotangent_words, output_words
+from gradcheck.diagnosis.upstream import same, second_claim
 from gradcheck.result import Case, Diagnosis, EntryTable
 from gradcheck.trees import Array
 
@@ -16,6 +17,7 @@ FIT_BROADCASTS = 0.8
 FIT_RESHAPED = 0.94
 FIT_SHAPE = 0.6
 FIT_ONE_ROW = 0.95
+FIT_FOLLOWS = {1: 0.72, 2: 0.91}
 FIT_WRONG_AXIS = 0.93
 
 
@@ -87,6 +89,37 @@ def _is(table: EntryTable | None, corrected: Array, claimed: Array) -> bool:
         return bool((np.abs(values - table.estimate) <= room).all())
 
 
+def one_row_only(view: View) -> Iterator[Diagnosis]:
+    """The claim follows one row of a cotangent that has more axes than the input."""
+    second = second_claim(view)
+    if second is None or not view.finite.all() or (view.claimed == 0).all():
+        return
+    for name, g in view.case.cotangent.items():
+        other = (view.case.second_cotangent or {}).get(name)
+        axes = stretched_axes(view.shape, g.shape) if stretches(view.shape, g.shape) else ()
+        if other is None or not axes or g.size < 2 or 0 in g.shape:
+            continue
+        for place, which in ((0, "first"), (-1, "last")):
+            row, other_row = (view.pick(one_row(a, axes, place, view.shape)) for a in (g, other))
+            if same(view.claimed * other_row, second * row).all():
+                sentence = f"claimed follows the {which} row of {cotangent_words(name)} only: the"
+                sentence += " contributions of the others are not added"
+                evidence = f"another cotangent moves it with that row, over axis {axes[0]}"
+                fit = FIT_FOLLOWS[min(int((view.claimed != 0).sum()), 2)]
+                yield Diagnosis("broadcast-not-summed", sentence, fit, view.name, evidence)
+                return
+
+
+def one_row(array: Array, axes: tuple[int, ...], place: int, shape: tuple[int, ...]) -> Array:
+    """The part of an array at one place of the given axes, in a shape without them.
+
+    >>> one_row(np.array([[1.0, 2.0], [3.0, 4.0]]), (0,), -1, (2,))
+    array([3., 4.])
+    """
+    where = tuple(place if axis in axes else slice(None) for axis in range(array.ndim))
+    return np.asarray(array[where]).reshape(shape)
+
+
 def not_summed(view: View) -> Iterator[Diagnosis]:
     """The estimate is a sum over a broadcast axis, the claim one element of it, or another sum."""
     if not view.finite.all():
@@ -105,10 +138,7 @@ def _part_of_sum(
     view: View, words: str, summand: Array, axes: tuple[int, ...]
 ) -> Iterator[Diagnosis]:
     for place, which in ((0, "first"), (-1, "last")):
-        part = summand[
-            tuple(place if axis in axes else slice(None) for axis in range(summand.ndim))
-        ]
-        if view.explains(view.pick(part.reshape(view.shape))).all():
+        if view.explains(view.pick(one_row(summand, axes, place, view.shape))).all():
             sentence = f"claimed is the {which} row of {words}, which must be summed over the batch"
             evidence = f"the estimate is the sum over axis {', '.join(map(str, axes))}"
             yield Diagnosis("broadcast-not-summed", sentence, FIT_ONE_ROW, view.name, evidence)

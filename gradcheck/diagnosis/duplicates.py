@@ -9,6 +9,7 @@ from math import comb
 import numpy as np
 
 from gradcheck.diagnosis.evidence import View
+from gradcheck.diagnosis.ratio import constant_ratio
 from gradcheck.result import Case, Diagnosis
 from gradcheck.trees import Array
 
@@ -28,9 +29,19 @@ def repeated_index(view: View) -> Iterator[Diagnosis]:
         uses = view.pick(counts.reshape([-1, *[1] * (len(view.shape) - 1)]))
         repeated = uses > 1
         judged = view.wrong | (view.right & (uses > 0))
+        if _contradicted(view, uses):
+            continue
         if (view.wrong == repeated)[judged].all() and (view.wrong <= repeated).all():
             yield _repeated(view, names, bool((view.right & (uses == 1)).any()))
             return
+
+
+def _contradicted(view: View, uses: Array) -> bool:
+    """Whether all claims are off by one factor, and it is not the number of uses."""
+    ratio = constant_ratio(view)
+    if ratio is None or ratio.entries < 2:
+        return False
+    return not np.allclose(ratio.value * uses[view.wrong], 1.0, rtol=1e-6)
 
 
 def _repeated(view: View, names: str, contrast: bool) -> Diagnosis:

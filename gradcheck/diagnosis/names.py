@@ -37,7 +37,7 @@ DIAGNOSES: Mapping[str, str] = MappingProxyType(
         "wrong-for-positive": "wrong exactly where an input is positive",
         "wrong-for-large": "wrong exactly where an input is large: cancellation",
         "wrong-for-small": "wrong exactly where an input is small: a wide guard",
-        "wrong-for-option": "wrong exactly for some values of an integer or boolean input",
+        "wrong-for-option": "wrong for some values of an option: the backward ignores it",
         "ignores-mask": "not zero where a mask, a clip or a branch makes it so",
         "inverted-mask": "the gradient goes to exactly the entries that should have none",
         # Not finite where the function is.

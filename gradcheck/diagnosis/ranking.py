@@ -38,10 +38,13 @@ OF_CASES: tuple[Callable[[Case], Iterator[Diagnosis]], ...] = (
 
 OF_INPUTS: tuple[Callable[[View], Iterator[Diagnosis]], ...] = (
     upstream.ignores_cotangent,
+    upstream.follows_one_output,
     ratio.sign_or_constant,
     conjugate.conjugate_missing,
     activation.taken_at_the_wrong_place,
+    activation.slope_of_another,
     broadcast.not_summed,
+    broadcast.one_row_only,
     arrangement.transposed,
     arrangement.misaligned,
     duplicates.repeated_index,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,10 @@ COMMON = "common"
 
 FIT_RARE = {1: 0.86, 2: 0.92}
 FIT_COMMON = {2: 0.5, 3: 0.68, 4: 0.8, 5: 0.86, 6: 0.9}
+FIT_SOME_TIED = 0.84
+MIRRORED = 0.2
+"""Gain where the wrong claims have the right size: a sign was lost for half of the line."""
+
 ELSEWHERE = 0.03
 """Loss of fit where the region lies in another input than the one whose gradient is wrong."""
 
@@ -55,16 +59,37 @@ def wrong_where(view: View) -> Iterator[Diagnosis]:
     for region in regions(view):
         if (region.mask == view.wrong)[judged].all():
             yield _diagnosis(view, region, judged)
+    yield from _some_of_the_tied(view, judged)
+
+
+def _some_of_the_tied(view: View, judged: Mask) -> Iterator[Diagnosis]:
+    """Of tied entries one may be credited rightly by chance; they all claim the same."""
+    for region in _tied(view):
+        tied = region.mask & judged
+        if region.name != "wrong-at-ties" or not (view.wrong <= region.mask).all():
+            continue
+        alike = np.unique(np.round(view.claimed[tied], 12)).size < int(tied.sum())
+        if alike and (view.right & ~view.silent & ~region.mask).any():
+            yield replace(_diagnosis(view, region, judged), fit=FIT_SOME_TIED)
+            return
 
 
 def _diagnosis(view: View, region: Region, judged: Mask) -> Diagnosis:
     count, inside = int(judged.sum()), int(view.wrong.sum())
     rare = region.kind == RARE
-    fit = FIT_RARE[min(inside, 2)] if rare else FIT_COMMON[min(count, 6)]
+    alike = 2 * min(inside, count - inside) + 1
+    fit = FIT_RARE[min(inside, 2)] if rare else FIT_COMMON[min(count, alike, 6)]
+    fit += MIRRORED if not rare and _mirrored(view) else 0.0
     fit -= 0.0 if region.own else ELSEWHERE
     sentence = f"the claim is wrong exactly where {region.words}, and right everywhere else"
     evidence = f"{inside} wrong entries inside, {count - inside} right ones outside"
     return Diagnosis(region.name, sentence, fit, view.name, evidence)
+
+
+def _mirrored(view: View) -> bool:
+    """Whether the wrong claims are the estimates with the other sign."""
+    turned = view.explains(-view.estimate, 2 * view.error)
+    return bool(turned[view.wrong].all())
 
 
 def regions(view: View) -> Iterator[Region]:

@@ -92,15 +92,28 @@ def missing_term_per_block(view: View) -> Iterator[Diagnosis]:
     """
     if not view.whole or not view.finite.all() or np.iscomplexobj(view.mismatch):
         return
-    for width in block_widths(view.shape):
+    for order, width in blocks_of(view.shape):
         for words, patterns in block_patterns(view):
-            if _each_block(view, patterns, width):
+            if _each_block(view, patterns, order, width):
                 blocks = view.flat.size // width
                 sentence = f"claimed is off by a multiple of {words} in each block of {width}"
                 sentence += " entries: the part that goes through a mean, sum or norm of the block"
                 evidence = f"holds in all {blocks} blocks, each with its own multiple"
                 yield Diagnosis("missing-term", sentence, FIT_PER_BLOCK, view.name, evidence)
                 return
+
+
+def blocks_of(shape: tuple[int, ...]) -> list[tuple[Array, int]]:
+    """Orders of the entries in which blocks are consecutive, and the size of a block.
+
+    Rows and groups of trailing axes are consecutive as they are; columns once the first axis is
+    the last.
+    """
+    places = np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)
+    turned = np.moveaxis(places, 0, -1) if len(shape) > 1 else places
+    found = [(places.ravel(), width) for width in block_widths(shape)]
+    columns = [w for w in block_widths(turned.shape) if w % max(shape[:1], default=1) == 0]
+    return found + [(turned.ravel(), w) for w in columns if len(shape) > 1]
 
 
 def block_widths(shape: tuple[int, ...]) -> list[int]:
@@ -129,14 +142,15 @@ def block_patterns(view: View) -> Iterator[tuple[str, list[Array]]]:
             yield f"{feature.words} and a constant", [ones, feature.values]
 
 
-def _each_block(view: View, patterns: list[Array], width: int) -> bool:
-    stacked = np.stack([np.asarray(p) for p in patterns], axis=-1)
+def _each_block(view: View, patterns: list[Array], order: Array, width: int) -> bool:
+    stacked = np.stack([np.asarray(p)[order] for p in patterns], axis=-1)
     if width < len(patterns) + SPARE_ENTRIES or not np.isfinite(stacked).all():
         return False
     blocks = stacked.reshape(-1, width, len(patterns))
-    left = view.mismatch.reshape(-1, width, 1)
-    error = view.error.reshape(-1, width)
+    left = view.mismatch[order].reshape(-1, width, 1)
+    error = view.error[order].reshape(-1, width)
     fitted = blocks @ (np.linalg.pinv(blocks) @ left)
     spread = error + error.max(axis=1, keepdims=True)
-    prediction = view.estimate + fitted.ravel()
-    return bool(view.explains(prediction, spread.ravel()).all())
+    back = np.argsort(order)
+    prediction = view.estimate + fitted.ravel()[back]
+    return bool(view.explains(prediction, spread.ravel()[back]).all())

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnosis.evidence import View
+from gradcheck.diagnosis.features import alignments
 from gradcheck.result import Case, Diagnosis
 from gradcheck.trees import Array
 
@@ -15,8 +16,7 @@ SAME = 1e-9
 
 FIT_IGNORED = 0.98
 FIT_ONE = 0.9
-FIT_ONE_OF_ONE = 0.7
-"""A single entry that follows one element of the cotangent may simply have lost the others."""
+FIT_ONE_OUTPUT = 0.87
 
 
 def ignores_cotangent(view: View) -> Iterator[Diagnosis]:
@@ -31,19 +31,38 @@ def ignores_cotangent(view: View) -> Iterator[Diagnosis]:
     yield Diagnosis("ignores-cotangent", sentence, FIT_IGNORED, view.name, evidence)
 
 
+def follows_one_output(view: View) -> Iterator[Diagnosis]:
+    """Of several outputs, the claim follows the cotangent of one, entry by entry."""
+    second, others = second_claim(view), view.case.second_cotangent or {}
+    if second is None or len(view.case.cotangent) < 2 or (view.claimed != 0).sum() < 2:
+        return
+    for name, g in view.case.cotangent.items():
+        if name not in others:
+            continue
+        pairs = zip(alignments(g, view.shape), alignments(others[name], view.shape), strict=True)
+        for (_, first), (_, other) in pairs:
+            followed = same(view.claimed * view.pick(other), second * view.pick(first))
+            if followed.all() and view.finite.all():
+                sentence = f"only the upstream gradient of {name} is used, that of the other"
+                sentence += " outputs is not"
+                evidence = "another cotangent moves every claimed entry with this output alone"
+                fit = FIT_ONE_OUTPUT
+                yield Diagnosis("ignores-cotangent", sentence, fit, view.name, evidence)
+                return
+
+
 def one_for_all(view: View) -> Iterator[Diagnosis]:
     """The whole claim follows one element of the cotangent."""
     second = second_claim(view)
     pair = _cotangent_pair(view.case)
-    if second is None or pair is None or not view.finite.all() or (view.claimed == 0).all():
+    if second is None or pair is None or not view.finite.all() or (view.claimed != 0).sum() < 2:
         return
     first, other = pair
     for place, words in ((0, "first"), (-1, "last")):
         if same(view.claimed * other[place], second * first[place]).all():
-            fit = FIT_ONE if (view.claimed != 0).sum() > 1 else FIT_ONE_OF_ONE
             sentence = f"only the {words} element of the upstream gradient is used, for everything"
             evidence = f"the claim follows element {place} of the cotangent, and no other"
-            yield Diagnosis("one-cotangent-for-all", sentence, fit, view.name, evidence)
+            yield Diagnosis("one-cotangent-for-all", sentence, FIT_ONE, view.name, evidence)
             return
 
 
