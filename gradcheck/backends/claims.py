@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,16 @@ SPELLINGS = ("{}", "d{}", "d_{}", "grad_{}", "{}_grad", "{}_bar", "g_{}", "grad{
 """How people call the gradient of ``{}``, commonest first."""
 
 
-def named_inputs(inputs: Any, names: Sequence[str] | Callable[..., Any] | None = None) -> Arrays:
+def named_inputs(inputs: Any, names: Any = None) -> Arrays:
     """Inputs by name, as numeric arrays, at least one of them float; nothing is copied.
 
     Parameters
     ----------
     inputs : tuple or mapping of array_like
         One entry per input.
-    names : sequence of str or callable, optional
-        Names for a tuple; of a callable, the names of its parameters. Without them ``x0, x1, …``.
+    names : sequence of str, callable, pair of callables or layer object, optional
+        Names for a tuple; of a callable, the first of a pair, or the ``forward`` of an object, the
+        names of its parameters. Without them ``x0, x1, …``.
 
     Raises
     ------
@@ -139,13 +140,13 @@ def _require_string_names(inputs: Mapping[Any, Any]) -> None:
         )
 
 
-def _tuple_names(
-    inputs: tuple[Any, ...], names: Sequence[str] | Callable[..., Any] | None
-) -> Sequence[str]:
-    if names is None:
+def _tuple_names(inputs: tuple[Any, ...], names: Any) -> Sequence[str]:
+    forward = names[0] if isinstance(names, tuple) and names else names
+    forward = getattr(forward, "forward", forward)
+    if callable(forward):
+        return input_names(forward, len(inputs))
+    if not isinstance(names, (list, tuple)):
         return [f"x{i}" for i in range(len(inputs))]
-    if callable(names):
-        return input_names(names, len(inputs))
     if len(names) != len(inputs):
         raise InvalidArgument(
             f"inputs: got {len(inputs)} arrays, expected {len(names)} ({', '.join(names)}). "

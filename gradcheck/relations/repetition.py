@@ -16,7 +16,14 @@ from gradcheck.relations.agreement import (
     same_bits,
     shown,
 )
-from gradcheck.relations.scene import Claims, Scene, failure, note, numeric_claims
+from gradcheck.relations.scene import (
+    Claims,
+    Scene,
+    as_claims,
+    failure,
+    note,
+    numeric_claims,
+)
 from gradcheck.result import Finding, Severity
 from gradcheck.trees import Array, is_differentiable, named_outputs
 
@@ -253,12 +260,13 @@ def _differs_in_numbers(left: Claims, right: Mapping[str, Array | None]) -> bool
 
 
 def _against_fresh(scene: Scene) -> Iterator[Finding]:
-    renew = getattr(scene.subject, "renew", None)
+    renew = scene.renew or getattr(scene.subject, "renew", None)
     if renew is None:
         return
     fresh = renew()
     _ = fresh.value(scene.second_inputs)
-    expected = {k: np.asarray(v) for k, v in _vjp_of(fresh, scene).items() if v is not None}
+    claims = as_claims(fresh.vjp(scene.second_inputs, scene.cotangent))
+    expected = numeric_claims(claims)
     for name, grad in numeric_claims(scene.second_point_claim).items():
         if name in expected and _relative(grad, expected[name]) > allowance(epsilon([grad])):
             yield failure(
@@ -268,11 +276,6 @@ def _against_fresh(scene: Scene) -> Iterator[Finding]:
                 "recompute what depends on the inputs at every call.",
                 name,
             )
-
-
-def _vjp_of(fresh: Any, scene: Scene) -> Mapping[str, Any]:
-    claim: Mapping[str, Any] = fresh.vjp(scene.second_inputs, scene.cotangent)
-    return claim
 
 
 def _shared_memory(scene: Scene) -> Iterator[Finding]:

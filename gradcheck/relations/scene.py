@@ -71,6 +71,8 @@ class Scene:
         A second point of the same domain. Without one, the arrays are reversed along all axes.
     push_forward : callable, optional
         ``push_forward(inputs, tangents)``, where the subject claims a jvp as well.
+    renew : callable, optional
+        Makes a fresh subject, where it may keep state; ``subject.renew`` if it has one.
     """
 
     subject: Subject
@@ -84,6 +86,7 @@ class Scene:
     options: Mapping[str, Any] = field(default_factory=dict)
     another: Mapping[str, Array] | None = None
     push_forward: Callable[[Mapping[str, Array], Mapping[str, Array]], Any] | None = None
+    renew: Callable[[], Subject] | None = None
     returned: Mapping[str, Array | None] = field(init=False, repr=False)
     outputs: Arrays = field(init=False, repr=False)
     cotangents: Arrays = field(init=False, repr=False)
