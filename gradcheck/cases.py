@@ -143,10 +143,11 @@ def _members(path: str, suite: Any) -> Iterator[str]:
 
 
 def _is_tuple_of_members(suite: Any) -> bool:
-    return isinstance(suite, tuple) and not _is_pair(suite)
+    return isinstance(suite, tuple) and not is_pair(suite)
 
 
-def _is_pair(value: Any) -> bool:
+def is_pair(value: Any) -> bool:
+    """Whether a member of a suite is a subject with the inputs to check it at."""
     return isinstance(value, tuple) and len(value) == 2 and hasattr(value[0], "value")
 
 
@@ -161,7 +162,7 @@ def _named(suite: Any) -> dict[str, Any]:
 
 
 def _name_of(member: Any) -> str:
-    subject = member[0] if _is_pair(member) else member
+    subject = member[0] if is_pair(member) else member
     return str(getattr(subject, "name", "") or getattr(subject, "__name__", ""))
 
 

@@ -29,9 +29,10 @@ EVIDENCE = "gradcheck_evidence"
 """Attribute of a test report with what failed and why, as JSON: too long for JUnit XML."""
 MAX_EVIDENCE = 5
 """Distinct failures kept of one test: Hypothesis shrinks each, so the last seen is the smallest."""
+GRADIENT = "gradient"
+"""Check id of the comparison with an estimate; all other ids are exact relations."""
 SUFFIXES = (".html", ".json", ".jsonl")
 MARKER_ARGUMENTS = {"check"}
-SLOWEST = 3
 
 Row = dict[str, Any]
 
@@ -251,10 +252,10 @@ def _require_known(config: pytest.Config, patterns: tuple[str, ...]) -> None:
 
 
 def _known_checks(config: pytest.Config) -> set[str]:
-    from gradcheck.properties import CHECK_IDS
+    from gradcheck.relations import RELATIONS
 
     added = config.hook.pytest_gradcheck_check_ids(config=config)
-    return {*CHECK_IDS, *(name for names in added for name in names)}
+    return {GRADIENT, *RELATIONS, *(name for names in added for name in names)}
 
 
 def _report_target(config: pytest.Config, name: str) -> Path:

@@ -11,7 +11,7 @@ from gradcheck.errors import InvalidArgument
 from gradcheck.report import drawing
 from gradcheck.report.evidence import shortened
 from gradcheck.report.json_lines import GENERATOR, HEADERS
-from gradcheck.report.summary import headline, printable, worst_line
+from gradcheck.report.summary import FAILED, as_tests, headline, printable, worst_line
 from gradcheck.report.tally import Entry, merge, total
 
 Json = dict[str, Any]
@@ -31,7 +31,6 @@ NOTES = {
     STEP_CURVE: "Curve: how far the difference quotient lies from the estimate. "
     "Red: how far the claim does."
 }
-FAILED = ("failed", "error", "crashed", "xpassed", "WRONG", "ERROR")
 
 
 def page(rows: list[Json]) -> str:
@@ -71,7 +70,7 @@ def _template() -> Any:
 
 def _view(rows: list[Json]) -> Json:
     headers = [row for row in rows if row["kind"] in HEADERS]
-    results = [_normal(row) for row in rows if row["kind"] in ("test", "case")]
+    results = as_tests(rows)
     results.sort(key=lambda row: (row["outcome"] not in FAILED, row["id"]))
     failed = [row for row in results if row["outcome"] in FAILED]
     tally = merge(row["tally"] for row in results)
@@ -106,22 +105,6 @@ class _Ink:
             return ""
         self.left -= len(svg)
         return svg
-
-
-def _normal(row: Json) -> Json:
-    """A test and a case in one shape."""
-    if row["kind"] == "test":
-        return row
-    result = row["result"]
-    return {
-        "kind": "case",
-        "id": f"{row['spec']['subject']} · seed {row['spec']['seed']}",
-        "outcome": result["verdict"],
-        "seconds": row["seconds"],
-        "tally": result["tally"],
-        "evidence": result["evidence"],
-        "error": result["error"],
-    }
 
 
 def _banners(rows: list[Json], headers: list[Json]) -> list[str]:

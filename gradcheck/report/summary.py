@@ -14,6 +14,8 @@ MAX_LINES = 20
 """Failing tests listed: the rest is in the report."""
 SLOWEST = 3
 MAX_ID = 120
+FAILED = ("failed", "error", "crashed", "xpassed", "WRONG", "ERROR")
+"""Outcomes of tests and verdicts of cases that a reader must see first."""
 
 
 def summary_lines(rows: list[Row], seed: int | None = None) -> Iterator[str]:
@@ -34,11 +36,34 @@ def summary_lines(rows: list[Row], seed: int | None = None) -> Iterator[str]:
     yield from _listed(rows)
 
 
+def as_tests(rows: Iterable[Row]) -> list[Row]:
+    """The tests and cases among ``rows``, cases in the shape of tests."""
+    return [
+        row if row["kind"] == "test" else _as_test(row)
+        for row in rows
+        if row["kind"] in ("test", "case")
+    ]
+
+
+def _as_test(case: Row) -> Row:
+    result = case["result"]
+    return {
+        "kind": "case",
+        "id": f"{case['spec']['subject']} · seed {case['spec']['seed']}",
+        "outcome": result["verdict"],
+        "seconds": case["seconds"],
+        "tally": result["tally"],
+        "evidence": result["evidence"],
+        "error": result["error"],
+    }
+
+
 def headline(rows: list[Row], tally: Tally) -> str:
     """The counts of a run in one line."""
     entry = total(tally)
+    unit = "case" if any(row["kind"] == "case" for row in rows) else "test"
     return (
-        f"{_plural(len(rows), 'test')} checked {_plural(len(tally), 'subject')}: "
+        f"{_plural(len(rows), unit)} checked {_plural(len(tally), 'subject')}: "
         f"{_plural(entry['examples'], 'example')}, {_plural(entry['probes'], 'probe')}, "
         f"{_plural(entry['kinks'], 'kink')} certified"
     )
@@ -79,7 +104,7 @@ def _slow(row: Row) -> str:
 
 
 def _listed(rows: list[Row]) -> Iterator[str]:
-    failed = [row for row in rows if row["outcome"] in ("failed", "error", "crashed")]
+    failed = [row for row in rows if row["outcome"] in FAILED]
     for row in failed[:MAX_LINES]:
         yield f"{row['outcome']:<12} {shortened(printable(row['id']), MAX_ID)}{_cause(row)}"
     if len(failed) > MAX_LINES:
@@ -93,7 +118,8 @@ def _cause(row: Row) -> str:
         sentences = [fact.get("sentence") or fact.get("message", "") for fact in facts]
         if sentences:
             return f": {shortened(printable(sentences[0]), 160)}"
-    return ""
+    error: str = row.get("error", "").partition("\n")[0]
+    return f": {shortened(printable(error), 160)}" if error else ""
 
 
 def _short(value: Any) -> str:

@@ -1,0 +1,154 @@
+"""The command line: merge and show results, run failures again, run a suite on many machines."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+FIXED_ALL, SOMETHING_FAILED, UNUSABLE = 0, 1, 2
+CASES = Path(".gradcheck")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of the ``gradcheck`` command; returns its exit status.
+
+    0: everything is right. 1: something is wrong. 2: the command itself could not be carried out.
+    """
+    from gradcheck.errors import InvalidArgument
+
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except InvalidArgument as error:
+        print(f"gradcheck: error: {error}", file=sys.stderr)
+        return UNUSABLE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="gradcheck", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_report(commands.add_parser("report", help="merge result files and show them"))
+    _add_replay(commands.add_parser("replay", help="run saved failing cases again"))
+    _add_campaign(commands.add_parser("campaign", help="run many cases of a suite, anywhere"))
+    return parser
+
+
+# ----------------------------------------------------------------------------------------- report
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", metavar="FILE.jsonl")
+    parser.add_argument(
+        "-o",
+        "--output",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="PATH",
+        help="write .html, .json or .jsonl; may be repeated; without it a summary is printed",
+    )
+    parser.set_defaults(run=_report)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from gradcheck.report import json_lines, render
+
+    for target in options.output:
+        json_lines.require_writable(target)
+        json_lines.require_ours(target)
+    rows = json_lines.merge({name: json_lines.read(name) for name in options.files})
+    for target in options.output:
+        render.write(target, rows)
+        print(f"report written to {target}")
+    if not options.output:
+        _print_summary(rows)
+    return FIXED_ALL
+
+
+def _print_summary(rows: list[dict[str, object]]) -> None:
+    from gradcheck.report.summary import as_tests, summary_lines
+
+    for line in summary_lines(as_tests(rows)):
+        print(line)
+
+
+# ----------------------------------------------------------------------------------------- replay
+
+
+def _add_replay(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("ids", nargs="*", metavar="ID", help="saved cases; all of them by default")
+    parser.add_argument("--folder", type=Path, default=CASES, help="where cases are saved")
+    parser.add_argument("--forget-fixed", action="store_true", help="remove the cases now fixed")
+    parser.set_defaults(run=_replay)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from gradcheck.cases import forget_saved, load_saved
+    from gradcheck.replay import replay
+
+    _import_from_here()
+    cases = load_saved(options.folder, options.ids)
+    if not cases:
+        print(f"no failing case is saved in {options.folder}")
+    outcomes = []
+    for case in cases:
+        outcome, detail = replay(case, options.folder.absolute().parent)
+        outcomes.append(outcome)
+        print(f"{outcome:<6} {case.id}  {case.title}")
+        if outcome == "ERROR":
+            print(detail)
+        if outcome == "FIXED" and options.forget_fixed:
+            forget_saved(options.folder, case)
+    if "ERROR" in outcomes:
+        return UNUSABLE
+    return SOMETHING_FAILED if "FAILED" in outcomes else FIXED_ALL
+
+
+def _import_from_here() -> None:
+    """Subjects are found as ``python -c 'import module'`` would find them."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+
+
+# --------------------------------------------------------------------------------------- campaign
+
+
+def _add_campaign(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("suite", metavar="MODULE[:ATTRIBUTE]", help="a module of tests, or a list")
+    parser.add_argument("-n", "--cases", type=int, default=100, help="cases in all (100)")
+    parser.add_argument("--examples", type=int, default=25, help="examples of a case (25)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, help="processes on this machine; all cores")
+    parser.add_argument("--dask", metavar="ADDRESS", help="scheduler, such as tcp://host:8786")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("campaign.jsonl"),
+        help="results, one line per case; an unfinished campaign goes on from them",
+    )
+    parser.set_defaults(run=_campaign)
+
+
+def _campaign(options: argparse.Namespace) -> int:
+    from gradcheck.campaign import Campaign, dask_executor, process_pool, run_campaign
+    from gradcheck.cases import save_failed_cases
+
+    _import_from_here()
+    campaign = Campaign(options.suite, options.cases, options.examples, options.seed)
+    place = dask_executor(options.dask) if options.dask else process_pool(options.workers)
+    with place as executor:
+        rows = run_campaign(campaign, executor, options.output, progress=sys.stderr.isatty())
+    _print_summary(rows)
+    for name in save_failed_cases(CASES, rows)[0]:
+        print(f"saved: gradcheck replay {name}")
+    print(f"results in {options.output}")
+    verdicts = {row["result"]["verdict"] for row in rows}
+    return FIXED_ALL if verdicts <= {"CORRECT"} else SOMETHING_FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())
