@@ -192,7 +192,7 @@ def _profile(config: pytest.Config) -> str:
 def _whole_number(config: pytest.Config, name: str) -> int:
     try:
         return int(_setting(config, name))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, pytest.UsageError) as error:
         raise pytest.UsageError(f"gradcheck_{name} is not a whole number: {error}") from error
 
 
@@ -395,7 +395,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Listen to a test; put what it found where it survives a crash of the worker."""
     listener = Listener(item)
     settings = item.config.stash[RUN].settings._replace(key=item.nodeid)
-    with recording_into(listener), running_with(settings):
+    with recording_into(listener, alone=True), running_with(settings):
         try:
             return (yield)
         finally:
@@ -405,9 +405,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 def _attach(item: pytest.Item, listener: Listener) -> None:
     item.user_properties[:] = [p for p in item.user_properties if p[0] != PROPERTY_NAME]
     if listener.tally:
+        item.stash[EVIDENCE_OF_ITEM] = listener.evidence()
         tally = json.dumps(listener.tally, sort_keys=True, separators=(",", ":"))
         item.user_properties.append((PROPERTY_NAME, tally))
-        item.stash[EVIDENCE_OF_ITEM] = listener.evidence()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -113,9 +113,9 @@ def record(result: Any) -> None:
 
 
 @contextmanager
-def recording(sink: Sink) -> Iterator[None]:
-    """Send every result recorded inside to ``sink`` as well."""
-    token = _sinks.set((*_sinks.get(), sink))
+def recording(sink: Sink, *, alone: bool = False) -> Iterator[None]:
+    """Send every result recorded inside to ``sink`` as well; ``alone``, to no other sink."""
+    token = _sinks.set((sink,) if alone else (*_sinks.get(), sink))
     try:
         yield
     finally:
