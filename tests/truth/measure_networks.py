@@ -26,6 +26,14 @@ def reproduction(case, kinks=None):
     )
 
 
+def _verdict(case, kinks):
+    """The verdict's name, or that of the error that came instead of one."""
+    try:
+        return judge(case, kinks).verdict.name
+    except Exception as error:  # one crash must not end a run of ten thousand
+        return type(error).__name__
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=10_000, help="half networks, half functions")
@@ -36,13 +44,12 @@ def main(arguments=None):
     for seed in range(options.seed, options.seed + options.cases // len(KINDS)):
         for kind in KINDS:
             case = build(kind, seed)
-            result = judge(case, options.kinks)
-            counts[kind][result.verdict] += 1
-            if result.verdict is not Verdict.CORRECT:
-                line = reproduction(case, options.kinks)
-                sys.stdout.write(f"{result.verdict.name:12} {line}\n")
+            verdict = _verdict(case, options.kinks)
+            counts[kind][verdict] += 1
+            if verdict != Verdict.CORRECT.name:
+                sys.stdout.write(f"{verdict:12} {reproduction(case, options.kinks)}\n")
     for kind, counter in counts.items():
-        shares = ", ".join(f"{counter[verdict]} {verdict.name}" for verdict in Verdict)
+        shares = ", ".join(f"{count} {verdict}" for verdict, count in counter.most_common())
         sys.stdout.write(f"{kind}: {shares}\n")
 
 
