@@ -5,12 +5,15 @@ Never a traceback from inside NumPy, never a silent pass.
 
 from __future__ import annotations
 
+import re
+import sys
 import warnings
 from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import gradcheck
 from gradcheck import InvalidArgument, InvalidSubject, Verdict
@@ -101,6 +104,12 @@ def warning_forward(x):
     return x**2
 
 
+def guarded_log(x):
+    if np.any(x <= 0):
+        raise ValueError("log of a number that is not positive")
+    return np.log(x)
+
+
 class Refused(NamedTuple):
     """The call raises exactly this type, and the message holds these words."""
 
@@ -152,10 +161,14 @@ REFUSED = {
     ),
     "the subject is a plain function": (
         lambda: gradcheck.check(square, {"x": X}),
-        Refused(InvalidSubject, ("function", "check_vjp")),
+        Refused(InvalidSubject, ("(value, gradient)",)),
     ),
     "there are no inputs": (lambda: with_inputs(()), Refused(InvalidArgument, ("inputs",))),
     "the inputs are a string": (lambda: with_inputs("x"), Refused(InvalidArgument, ("inputs",))),
+    "the inputs are a list": (
+        lambda: with_inputs([X]),
+        Refused(InvalidArgument, ("inputs", "list", "tuple")),
+    ),
     "the inputs are None": (lambda: with_inputs(None), Refused(InvalidArgument, ("inputs",))),
     "the inputs are a number": (lambda: with_inputs(3.0), Refused(InvalidArgument, ("inputs",))),
     "an input is None": (lambda: with_inputs((None,)), Refused(InvalidArgument, ("x",))),
@@ -179,6 +192,14 @@ REFUSED = {
         lambda: with_inputs((np.zeros(2, dtype=[("a", float)]),)),
         Refused(InvalidArgument, ("x",)),
     ),
+    "an input is a sparse matrix": (
+        lambda: with_inputs((scipy.sparse.eye_array(2),)),
+        Refused(InvalidArgument, ("x", "sparse")),
+    ),
+    "an input has no name": (
+        lambda: with_inputs({1: X}),
+        Refused(InvalidArgument, ("name", "1")),
+    ),
     "no input is float": (
         lambda: with_inputs((np.arange(3),)),
         Refused(InvalidArgument, ("float", "int64")),
@@ -187,17 +208,9 @@ REFUSED = {
         lambda: with_inputs((np.array([True, False]),)),
         Refused(InvalidArgument, ("float", "bool")),
     ),
-    "every input is empty": (
-        lambda: with_inputs((NOTHING,)),
-        Refused(InvalidArgument, ("empty",)),
-    ),
     "an input is NaN": (
         lambda: with_inputs((np.array([1.0, np.nan]),)),
-        Refused(InvalidArgument, ("x", "nan")),
-    ),
-    "an input is infinite": (
-        lambda: with_inputs((np.array([1.0, np.inf]),)),
-        Refused(InvalidArgument, ("x", "inf")),
+        Refused(InvalidArgument, ("x", "NaN")),
     ),
     "x0 is a string": (
         lambda: gradcheck.check_grad(np.sum, np.ones_like, "origin"),
@@ -217,6 +230,23 @@ REFUSED = {
     "the seed is a float": (lambda: of_square(seed=0.5), Refused(InvalidArgument, ("seed",))),
     "the seed is a string": (lambda: of_square(seed="a"), Refused(InvalidArgument, ("seed",))),
     "kinks is unknown": (lambda: of_square(kinks="maybe"), Refused(InvalidArgument, ("kinks",))),
+    "a style is unknown": (lambda: of_square(style="odd"), Refused(InvalidArgument, ("style",))),
+    "an option is unknown": (
+        lambda: of_square(options={"stride": 2}),
+        Refused(InvalidArgument, ("stride",)),
+    ),
+    "axes name an unknown input": (
+        lambda: of_square(axes={"q": ("n",)}),
+        Refused(InvalidArgument, ("axes", "q")),
+    ),
+    "axes do not fit the array": (
+        lambda: of_square(axes={"x": ("n", "d")}),
+        Refused(InvalidArgument, ("axes", "x")),
+    ),
+    "the batch axis is no axis": (
+        lambda: of_square(batch="n"),
+        Refused(InvalidArgument, ("batch", "n")),
+    ),
     "a relation is unknown": (
         lambda: of_square(relations=("no-such-relation",)),
         Refused(InvalidArgument, ("no-such-relation",)),
@@ -227,7 +257,7 @@ REFUSED = {
     ),
     "forward takes another number of arguments": (
         lambda: gradcheck.check_vjp(product, product_backward, (X,)),
-        Refused(InvalidSubject, ("forward", "TypeError")),
+        Refused(InvalidArgument, ("inputs: got x", "product(x, y)")),
     ),
     "forward returns None": (
         lambda: with_forward(lambda x: None),
@@ -239,7 +269,7 @@ REFUSED = {
     ),
     "forward returns objects": (
         lambda: with_forward(lambda x: np.array([None, 1.0], dtype=object)),
-        Refused(InvalidSubject, ("forward", "object")),
+        Refused(InvalidSubject, ("forward", "array of numbers")),
     ),
     "forward returns a ragged list": (
         lambda: with_forward(lambda x: ([[1.0], [1.0, 2.0]],)),
@@ -253,21 +283,13 @@ REFUSED = {
         lambda: with_forward(lambda x: x > 0),
         Refused(InvalidSubject, ("forward", "bool")),
     ),
-    "forward returns nothing of size": (
-        lambda: with_forward(lambda x: x[:0]),
-        Refused(InvalidSubject, ("forward", "empty")),
-    ),
     "func returns a vector": (
         lambda: gradcheck.check_grad(square, lambda x: 2 * x, X),
         Refused(InvalidSubject, ("scalar", "(3,)")),
     ),
-    "backward raises": (
-        lambda: with_backward(raising(KeyError("cache"))),
-        Refused(InvalidSubject, ("backward", "KeyError", "cache")),
-    ),
     "backward takes another number of arguments": (
         lambda: with_backward(lambda cotangent: (cotangent,)),
-        Refused(InvalidSubject, ("backward", "TypeError")),
+        Refused(InvalidSubject, ("backward(cotangent, x)",)),
     ),
     "backward returns None": (
         lambda: with_backward(lambda u, x: None),
@@ -285,6 +307,22 @@ REFUSED = {
         lambda: with_product_backward(lambda u, x, y: u * y),
         Refused(InvalidSubject, ("x, y",)),
     ),
+    "backward names another input": (
+        lambda: with_product_backward(lambda u, x, y: {"x": u * y, "z": u * x}),
+        Refused(InvalidSubject, ("x, z", "x, y")),
+    ),
+    "backward forgets a name": (
+        lambda: with_product_backward(lambda u, x, y: {"x": u * y}),
+        Refused(InvalidSubject, ("named x;", "x, y")),
+    ),
+    "backward returns a list": (
+        lambda: with_backward(lambda u, x: [2 * x * u]),
+        Refused(InvalidSubject, ("list", "tuple")),
+    ),
+    "backward returns a scalar for a vector": (
+        lambda: with_backward(lambda u, x: (float(np.sum(2 * x * u)),)),
+        Refused(InvalidSubject, ("float", "x")),
+    ),
     "backward returns a string": (
         lambda: with_backward(lambda u, x: "gradient"),
         Refused(InvalidSubject, ("backward", "str")),
@@ -293,6 +331,14 @@ REFUSED = {
         lambda: gradcheck.check_jvp(square, raising(ZeroDivisionError("no")), (X,)),
         Refused(InvalidSubject, ("jvp", "ZeroDivisionError")),
     ),
+    "jvp returns another shape": (
+        lambda: gradcheck.check_jvp(square, lambda i, t: np.sum(2 * i[0] * t[0]), (X,)),
+        Refused(InvalidSubject, ("jvp", "()", "(3,)")),
+    ),
+    "jvp returns a string": (
+        lambda: gradcheck.check_jvp(square, lambda i, t: "tangent", (X,)),
+        Refused(InvalidSubject, ("jvp",)),
+    ),
     "jvp returns None": (
         lambda: gradcheck.check_jvp(square, lambda i, t: None, (X,)),
         Refused(InvalidSubject, ("jvp", "None")),
@@ -300,13 +346,17 @@ REFUSED = {
 }
 
 FOUND = {
-    "backward names another input": (
-        lambda: with_product_backward(lambda u, x, y: {"x": u * y, "z": u * x}),
-        Found("names"),
+    "every input is empty": (
+        lambda: with_inputs((NOTHING,)),
+        Found("empty-output", Verdict.INCONCLUSIVE),
     ),
-    "backward forgets a name": (
-        lambda: with_product_backward(lambda u, x, y: {"x": u * y}),
-        Found("names"),
+    "forward returns an empty array": (
+        lambda: with_forward(lambda x: x[:0]),
+        Found("empty-output", Verdict.INCONCLUSIVE),
+    ),
+    "backward raises": (
+        lambda: with_backward(raising(KeyError("cache"))),
+        Found("backward-raises"),
     ),
     "backward returns the transposed shape": (
         lambda: gradcheck.check_vjp(
@@ -316,10 +366,6 @@ FOUND = {
     ),
     "backward returns a column": (
         lambda: with_backward(lambda u, x: ((2 * x * u)[:, None],)),
-        Found("shape"),
-    ),
-    "backward returns a scalar for a vector": (
-        lambda: with_backward(lambda u, x: (float(np.sum(2 * x * u)),)),
         Found("shape"),
     ),
     "backward returns objects": (
@@ -380,23 +426,57 @@ FOUND = {
     ),
     "forward returns NaN": (
         lambda: with_forward(lambda x: np.full_like(x, np.nan)),
-        Found("forward-non-finite", Verdict.INCONCLUSIVE),
+        Found("non-finite-forward", Verdict.INCONCLUSIVE),
     ),
     "forward and backward return NaN": (
         lambda: gradcheck.check_vjp(
             lambda x: np.full_like(x, np.nan), lambda u, x: (np.full_like(x, np.nan),), (X,)
         ),
-        Found("forward-non-finite", Verdict.INCONCLUSIVE),
+        Found("non-finite-forward", Verdict.INCONCLUSIVE),
+    ),
+    "forward returns NaN in one entry": (
+        lambda: with_forward(lambda x: np.where(x > 1, np.nan, x**2)),
+        Found("non-finite-forward", Verdict.INCONCLUSIVE),
+    ),
+    "forward and backward return NaN in one entry": (
+        lambda: gradcheck.check_vjp(
+            lambda x: np.where(x > 1, np.nan, x**2),
+            lambda u, x: (np.where(x > 1, np.nan, 2 * x * u),),
+            (X,),
+        ),
+        Found("non-finite-forward", Verdict.INCONCLUSIVE),
+    ),
+    "forward and backward overflow alike": (
+        lambda: gradcheck.check_vjp(np.exp, lambda u, x: (u * np.exp(x),), (np.array([1000.0]),)),
+        Found("non-finite-forward", Verdict.INCONCLUSIVE),
     ),
     "forward returns infinity": (
         lambda: with_forward(lambda x: np.full_like(x, np.inf)),
-        Found("forward-non-finite", Verdict.INCONCLUSIVE),
+        Found("non-finite-forward", Verdict.INCONCLUSIVE),
     ),
     "everything is zero": (
         lambda: gradcheck.check_vjp(
             lambda x: np.zeros_like(x), lambda u, x: (np.zeros_like(x),), (X,)
         ),
         Found("vacuous", Verdict.CORRECT),
+    ),
+    "forward prints": (
+        lambda: with_forward(lambda x: (sys.stdout.write("hello\n"), x**2)[1]),
+        Found("prints", Verdict.CORRECT),
+    ),
+    "forward ends near the point": (
+        lambda: gradcheck.check_vjp(guarded_log, lambda u, x: (u / x,), (np.array([1e-9, 2.0]),)),
+        Found("domain-edge", Verdict.CORRECT),
+    ),
+    "forward does not broadcast as it says": (
+        lambda: gradcheck.check_vjp(
+            lambda x: x / x.sum(),
+            lambda u, x: (u / x.sum() - np.sum(u * x) / x.sum() ** 2,),
+            (X,),
+            vectorized=True,
+            exhaustive=True,
+        ),
+        Found("not-vectorized", Verdict.CORRECT),
     ),
     "forward warns": (lambda: with_forward(warning_forward), Found("warns", Verdict.CORRECT)),
     "an integer input gets a gradient": (
@@ -409,10 +489,6 @@ FOUND = {
         lambda: gradcheck.check_grad(lambda x: np.sum(x**2), lambda x: np.sum(2 * x), X),
         Found("shape"),
     ),
-    "jvp returns another shape": (
-        lambda: gradcheck.check_jvp(square, lambda i, t: np.sum(2 * i[0] * t[0]), (X,)),
-        Found("shape"),
-    ),
 }
 
 
@@ -423,9 +499,8 @@ def test_it_is_refused_with_what_was_got_and_what_was_expected(call, expected):
     message = str(caught.value)
     assert caught.type is expected.error
     assert all(word in message for word in expected.words), message
-    assert "got" in message, message
-    assert "expected" in message.lower(), message
-    assert "do:" in message.lower(), message
+    assert re.search("expected|accepts|but", message.lower()), message
+    assert "Do:" in message, message
 
 
 @pytest.mark.parametrize(("call", "expected"), FOUND.values(), ids=FOUND.keys())
@@ -446,10 +521,8 @@ FINE = {
         lambda x: np.sum(x**2), lambda x: 2 * x, [1.0, 2.0]
     ),
     "x0 is a Python float": lambda: gradcheck.check_grad(lambda x: x**3, lambda x: 3 * x**2, 1.5),
-    "inputs are a list": lambda: with_inputs([X]),
     "inputs are a mapping": lambda: with_inputs({"x": X}),
     "inputs are read-only": lambda: with_inputs((np.broadcast_to(X, (2, 3)),)),
-    "backward returns a list": lambda: with_backward(lambda u, x: [2 * x * u]),
     "backward returns one bare array for one input": lambda: with_backward(lambda u, x: 2 * x * u),
     "backward returns a mapping": lambda: with_backward(lambda u, x: {"x": 2 * x * u}),
     "one of several inputs is empty": lambda: gradcheck.check_vjp(
@@ -463,16 +536,6 @@ FINE = {
 @pytest.mark.parametrize("call", FINE.values(), ids=FINE.keys())
 def test_what_is_only_unusual_is_checked(call):
     result = call()
-    assert result.verdict is Verdict.CORRECT, str(result)
-
-
-def test_a_domain_edge_shortens_the_step_and_is_told():
-    def guarded_log(x):
-        if np.any(x <= 0):
-            raise ValueError("log of a number that is not positive")
-        return np.log(x)
-
-    result = gradcheck.check_vjp(guarded_log, lambda u, x: (u / x,), (np.array([1e-9, 2.0]),))
     assert result.verdict is Verdict.CORRECT, str(result)
 
 
