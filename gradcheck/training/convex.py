@@ -107,7 +107,8 @@ def logistic_regression(
 
     def curvature(w: Array, v: Array) -> Array:
         p = expit(design @ w)
-        return design.T @ (p * (1 - p) * (design @ v)) / len(p) + 2 * penalised * v
+        product: Array = design.T @ (p * (1 - p) * (design @ v)) / len(p) + 2 * penalised * v
+        return product
 
     def separates(w: Array) -> bool:
         return l2 == 0 and bool(np.all((design @ w) * (2 * labels - 1) > 0))
@@ -155,7 +156,8 @@ def softmax_regression(
         p = softmax(design @ flat.reshape(shape), axis=1)
         z_dot = design @ v.reshape(shape)
         p_dot = p * (z_dot - np.sum(p * z_dot, axis=1, keepdims=True))
-        return (design.T @ p_dot / len(p) + 2 * penalised * v.reshape(shape)).ravel()
+        product: Array = design.T @ p_dot / len(p) + 2 * penalised * v.reshape(shape)
+        return product.ravel()
 
     def separates(flat: Array) -> bool:
         z = design @ flat.reshape(shape)
@@ -200,7 +202,8 @@ def huber_regression(
 
     def curvature(w: Array, v: Array) -> Array:
         inside = np.abs(design @ w - y) <= delta
-        return design.T @ (inside * (design @ v)) / len(y) + 2 * penalised * v
+        product: Array = design.T @ (inside * (design @ v)) / len(y) + 2 * penalised * v
+        return product
 
     w, loss, attained = _minimum(cost, curvature, np.zeros(design.shape[1]))
     return Optimum(loss, w[: x.shape[1]], _bias(w, x, intercept), MINIMISER, attained)
@@ -221,7 +224,8 @@ def _design(x: Array, intercept: bool) -> Array:
 
 
 def _penalised(x: Array, design: Array) -> Array:
-    return (np.arange(design.shape[1]) < x.shape[1]).astype(np.float64)
+    mask: Array = (np.arange(design.shape[1]) < x.shape[1]).astype(np.float64)
+    return mask
 
 
 def _bias(solution: Array, x: Array, intercept: bool) -> Array:

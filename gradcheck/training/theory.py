@@ -1,4 +1,4 @@
-"""Losses known before any training: of a model that knows nothing, and of the best constant guess."""
+"""Losses known before any training: of a model that knows nothing, and of a constant guess."""
 
 from __future__ import annotations
 

@@ -88,7 +88,8 @@ def _in_blocks(series: Array) -> Array:
     length = max(1, -(-series.shape[-1] // BLOCKS))
     count = series.shape[-1] // length
     whole = series[..., series.shape[-1] - count * length :]
-    return whole.reshape(*series.shape[:-1], count, length).mean(axis=-1)
+    points: Array = whole.reshape(*series.shape[:-1], count, length).mean(axis=-1)
+    return points
 
 
 @lru_cache(maxsize=64)

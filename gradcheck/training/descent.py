@@ -1,0 +1,284 @@
+"""Gradient descent that the harness runs itself, with a step that Armijo's rule makes safe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gradcheck.errors import InvalidArgument
+from gradcheck.result import TrainingTrace, Update
+from gradcheck.training.cost import Cost, all_finite, copied, moved, norm
+from gradcheck.training.loop import FIRST_UPDATES, Loop, train
+from gradcheck.trees import Array, Arrays, tree_inner_product
+
+SUFFICIENT = 1e-4
+"""Share of the promised fall that a safe step must deliver (Nocedal & Wright 2006, eq. 3.4)."""
+
+HALVINGS = 60
+"""Step halvings, or doublings, tried: from 1 to the last place of a float64, and as far up."""
+
+UpdateRule = Callable[[Arrays, Arrays], Mapping[str, Any] | None]
+"""``update(parameters, gradients)``: returns the new parameters, or changes them in place."""
+
+
+@dataclass(frozen=True, slots=True)
+class SafeStep:
+    """A step length along minus the gradient, and the fall it gives; both 0 where none falls."""
+
+    length: float
+    fall: float
+
+
+def safe_step(
+    cost: Cost, parameters: Mapping[str, Array], start: float = 1.0, noise: float = 0.0
+) -> SafeStep:
+    """The longest step ``start * 2**k`` that passes Armijo's rule.
+
+    ``L(θ - ηg) <= L(θ) - 1e-4 η |g|²`` (Armijo 1966). For a smooth objective and its own gradient
+    a short enough step always passes, so a gradient along which none does is wrong, zero, or at a
+    kink. ``noise`` is how much of a fall the rounding of the loss can feign.
+
+    Examples
+    --------
+    >>> bowl = Cost(lambda p: (float(p["w"] @ p["w"]), {"w": 2 * p["w"]}))
+    >>> safe_step(bowl, {"w": np.array([3.0])})
+    SafeStep(length=0.5, fall=9.0)
+    """
+    here, gradients = cost(parameters)
+    steepness = tree_inner_product(gradients, gradients)
+    downhill = {name: -gradient for name, gradient in gradients.items()}
+    if not (0 < steepness < np.inf and np.isfinite(here)):
+        return SafeStep(0.0, 0.0)
+
+    def fall(length: float) -> float:
+        return here - cost.value(moved(parameters, downhill, length))
+
+    def passes(length: float) -> bool:
+        return fall(length) > max(SUFFICIENT * length * steepness, noise)
+
+    length = _longest(passes, start)
+    return SafeStep(length, fall(length)) if length else SafeStep(0.0, 0.0)
+
+
+def _longest(passes: Callable[[float], bool], start: float) -> float:
+    length = start
+    if passes(length):
+        for _ in range(HALVINGS):
+            if not passes(2 * length):
+                return length
+            length *= 2
+        return length
+    for _ in range(HALVINGS):
+        length /= 2
+        if passes(length):
+            return length
+    return 0.0
+
+
+def descend(
+    objective: Callable[..., tuple[Any, Mapping[str, Any]]],
+    parameters: Mapping[str, Array],
+    update: UpdateRule | float | None,
+    epochs: int,
+    *,
+    batches: Sequence[Any] | Callable[[int], Iterable[Any]] | None = None,
+    held_out: Callable[[Mapping[str, Array]], float] | None = None,
+    progress: bool | None = None,
+    name: str = "training",
+) -> TrainingTrace:
+    """Train an objective with an optimiser, and keep what every update did.
+
+    Parameters
+    ----------
+    objective : callable
+        ``objective(parameters) -> (loss, gradients)``, or ``objective(parameters, batch)`` where
+        ``batches`` are given. Both mappings are keyed by parameter name.
+    parameters : mapping of str to array
+        The start; not changed.
+    update : callable, float or None
+        ``update(parameters, gradients)`` returns the new parameters, or changes them in place. A
+        number is the rate of plain gradient descent; ``None`` takes a safe step, found by Armijo's
+        rule before every update.
+    epochs : int
+    batches : sequence or callable, optional
+        The batches of an epoch, or ``batches(epoch)`` that makes them. The loss of an epoch is then
+        the mean of its batches' losses before their updates; without, it is the loss afterwards.
+    held_out : callable, optional
+        ``held_out(parameters) -> loss`` on data that is not trained on.
+    progress, name
+        See `train`.
+
+    Returns
+    -------
+    TrainingTrace
+
+    Examples
+    --------
+    >>> bowl = lambda p: (float(p["w"] @ p["w"]), {"w": 2 * p["w"]})
+    >>> descend(bowl, {"w": np.array([4.0])}, 0.25, epochs=3).losses
+    (4.0, 1.0, 0.25)
+    """
+    run = _Descent(objective, copied(parameters), _rule(update, batches), batches)
+    loop = Loop(
+        run.epoch,
+        parameters=lambda: run.parameters,
+        objective=run.full_objective,
+        held_out=None if held_out is None else lambda: held_out(copied(run.parameters)),
+        name=name,
+        updates=lambda: [*run.first, *run.last],
+    )
+    return train(loop, epochs, progress=progress)
+
+
+def _rule(update: UpdateRule | float | None, batches: Any) -> UpdateRule | None:
+    if update is None:
+        if batches is not None:
+            raise InvalidArgument(
+                "update=None takes safe steps on the whole objective; got batches too: "
+                "leave them out, or give an update rule"
+            )
+        return None
+    if callable(update):
+        return update
+    if isinstance(update, (int, float)) and update > 0:
+        rate = float(update)
+        return lambda parameters, gradients: {
+            name: (array - rate * gradients[name]).astype(array.dtype)
+            for name, array in parameters.items()
+        }
+    raise InvalidArgument(f"update: got {update!r}; expected a callable, a positive rate or None")
+
+
+@dataclass(slots=True)
+class _Descent:
+    """The state of one run of `descend`."""
+
+    objective: Callable[..., tuple[Any, Mapping[str, Any]]]
+    parameters: Arrays
+    rule: UpdateRule | None
+    batches: Sequence[Any] | Callable[[int], Iterable[Any]] | None
+    done: int = 0
+    length: float = 1.0
+    known: tuple[float, Arrays] | None = None
+    first: list[Update] = field(default_factory=list)
+    last: list[Update] = field(default_factory=list)
+
+    def epoch(self) -> float:
+        with np.errstate(all="ignore"):  # a run that diverges is a result, not a warning
+            loss = self._whole() if self.batches is None else self._in_batches()
+        self.done += 1
+        return loss
+
+    def _whole(self) -> float:
+        _, gradients = self.known or self._cost(None)(self.parameters)
+        self._update(gradients)
+        self.known = self._cost(None)(self.parameters)
+        return self.known[0]
+
+    def _in_batches(self) -> float:
+        losses = []
+        for batch in self._parts(self.done):
+            loss, gradients = self._cost(batch)(self.parameters)
+            self._update(gradients)
+            losses.append(loss)
+        return float(np.mean(losses))
+
+    def full_objective(self, parameters: Mapping[str, Array]) -> tuple[float, Arrays]:
+        """Mean over the batches of the first epoch: loss and gradients on all the data."""
+        answers = [self._cost(batch)(parameters) for batch in self._parts(0)]
+        loss = float(np.mean([loss for loss, _ in answers]))
+        names = answers[0][1]
+        return loss, {n: np.mean([g[n] for _, g in answers], axis=0) for n in names}
+
+    def _parts(self, epoch: int) -> list[Any]:
+        if self.batches is None:
+            return [None]
+        return list(self.batches(epoch) if callable(self.batches) else self.batches)
+
+    def _cost(self, batch: Any) -> Cost:
+        if self.batches is None:
+            return Cost(self.objective)
+        return Cost(lambda parameters: self.objective(parameters, batch))
+
+    def _update(self, gradients: Arrays) -> None:
+        before = self.parameters
+        mutable = copied(before)
+        returned = self._new_parameters(mutable, copied(gradients))
+        self.parameters = copied(mutable if returned is None else returned)
+        self._keep(Update(self.done, before, self.parameters, gradients))
+
+    def _new_parameters(self, mutable: Arrays, gradients: Arrays) -> Mapping[str, Any] | None:
+        if self.rule is not None:
+            return self.rule(mutable, gradients)
+        found = safe_step(self._cost(None), self.parameters, self.length)
+        self.length = found.length or self.length
+        return moved(mutable, {n: -g for n, g in gradients.items()}, found.length)
+
+    def _keep(self, update: Update) -> None:
+        if len(self.first) < FIRST_UPDATES:
+            self.first.append(update)
+        else:
+            self.last = [*self.last[-1:], update]
+
+
+FACTORS = tuple(2.0**k for k in range(-40, 31))
+"""Scales tried along an update: the last place of what it adds to, up to a billion times it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The loss along one update: ``falls[i]`` is how far it falls at ``factors[i]`` times it."""
+
+    factors: tuple[float, ...]
+    falls: tuple[float, ...]
+    noise: float
+
+    def fall_at(self, factor: float) -> float:
+        """Fall at one of the factors; minus infinity where the loss is not finite."""
+        return self.falls[self.factors.index(factor)]
+
+    @property
+    def best(self) -> tuple[float, float]:
+        """The factor that falls furthest, and its fall."""
+        i = int(np.argmax(self.falls))
+        return self.factors[i], self.falls[i]
+
+    @property
+    def too_long(self) -> bool:
+        """Whether the update did not descend, where a shorter one would have."""
+        return self.fall_at(1.0) <= self.noise and self.longest_falling() is not None
+
+    def longest_falling(self) -> float | None:
+        """The longest shorter step that descends by more than rounding, as a factor."""
+        good = [
+            f
+            for f, fall in zip(self.factors, self.falls, strict=True)
+            if f < 1 and fall > 4 * self.noise
+        ]
+        return max(good, default=None)
+
+
+def probe(cost: Cost, update: Update) -> Probe | None:
+    """Walk along one update, or ``None`` where its start or its displacement is not finite."""
+    delta = finite_displacement(update)
+    if delta is None or norm(delta) == 0:
+        return None
+    here = cost.value(update.before)
+    noise = cost.noise(update.before, delta)
+    values = [cost.value(moved(update.before, delta, factor)) for factor in FACTORS]
+    falls = tuple(here - v if np.isfinite(v) else -np.inf for v in values)
+    return Probe(FACTORS, falls, noise) if np.isfinite(here) else None
+
+
+def finite_displacement(update: Update) -> Arrays | None:
+    """What the update added, or ``None`` where that is not finite."""
+    if not (all_finite(update.before) and all_finite(update.after)):
+        return None
+    return {
+        name: update.after[name] - array
+        for name, array in update.before.items()
+        if np.issubdtype(array.dtype, np.inexact)
+    }

@@ -1,0 +1,253 @@
+"""What a training run is held to, and the run itself with everything that was measured on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from gradcheck.checking import check
+from gradcheck.errors import InvalidArgument
+from gradcheck.result import CheckResult, TrainingTrace, Update, Verdict
+from gradcheck.subject import FunctionSubject, Inputs
+from gradcheck.training.convex import Optimum
+from gradcheck.training.cost import Cost, Objective, all_finite, norm
+from gradcheck.training.descent import Probe, SafeStep, probe, safe_step
+from gradcheck.training.loop import Loop
+from gradcheck.training.steps import Use, use_of_gradient
+from gradcheck.training.trends import SIGNIFICANCE
+from gradcheck.trees import Array, Arrays, is_differentiable
+
+GAP = 0.01
+"""Share of the way from the first loss to the optimum that may be left at the end."""
+
+START_RTOL = 0.2
+"""How far a first loss may be from theory: logits with variance 1 raise log 10 by 20 %."""
+
+MARGIN = 0.05
+"""How far below a constant guess a loss must get before it counts as learned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promises:
+    """What the run is held to; `check_training` says what each means."""
+
+    expect: Literal["trend", "monotone", "nothing"] = "trend"
+    significance: float = SIGNIFICANCE
+    full_batch: bool = False
+    level: float | None = None
+    gradient_level: float | None = None
+    optimum: Optimum | float | None = None
+    gap: float = GAP
+    expected_start: float | None = None
+    start_rtol: float = START_RTOL
+    guessing: float | None = None
+    margin: float = MARGIN
+    objective: Objective | None = None
+    gradient_check: Callable[[], CheckResult] | None = None
+    small_batch: Objective | None = None
+    small_batch_level: float | None = None
+    twin: TrainingTrace | None = None
+    frozen: Collection[str] = ()
+    retrain: Callable[[float], Callable[[], Any] | Loop] | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.expect not in ("trend", "monotone", "nothing"):
+            raise InvalidArgument(
+                f"expect: got {self.expect!r}; expected 'trend', 'monotone' or 'nothing'"
+            )
+        for name in ("significance", "gap", "start_rtol", "margin"):
+            value = getattr(self, name)
+            if not 0 < value < 1:
+                raise InvalidArgument(f"{name}: got {value!r}; expected a number between 0 and 1")
+        for name in ("objective", "gradient_check", "small_batch", "retrain"):
+            value = getattr(self, name)
+            if value is not None and not callable(value):
+                raise InvalidArgument(
+                    f"{name}: got {type(value).__name__}; expected a callable, or leave it out"
+                )
+
+    @property
+    def is_full_batch(self) -> bool:
+        """Whether every epoch is one update on all the data."""
+        return self.full_batch or self.expect == "monotone"
+
+    @property
+    def optimal_loss(self) -> float | None:
+        """The least loss there is, where it is known."""
+        return self.optimum.loss if isinstance(self.optimum, Optimum) else self.optimum
+
+
+class Run:
+    """A trace and its promises, with what is measured on them: each thing once, on demand."""
+
+    def __init__(self, trace: TrainingTrace, promises: Promises) -> None:
+        self.trace = trace
+        self.promises = promises
+        objective = promises.objective or trace.objective
+        if promises.objective is not None and not trace.updates:
+            raise InvalidArgument(
+                "objective: given, but the trace shows no parameters to call it at; give "
+                "parameters= to train as well"
+            )
+        self.cost = Cost(objective) if objective is not None and trace.updates else None
+
+    @property
+    def losses(self) -> list[float]:
+        """The losses that are finite, in order: all, or all but the last."""
+        return [loss for loss in self.trace.losses if np.isfinite(loss)]
+
+    @property
+    def series(self) -> list[float]:
+        """Initial loss, then the finite losses; a first loss logged before its update once."""
+        start, losses = self.trace.initial_loss, self.losses
+        if start is None or not np.isfinite(start) or (losses and np.isclose(start, losses[0])):
+            return losses
+        return [start, *losses]
+
+    @cached_property
+    def updates(self) -> tuple[Update, ...]:
+        """Updates from finite parameters to finite parameters."""
+        kept = (u for u in self.trace.updates if all_finite(u.before) and all_finite(u.after))
+        return tuple(kept)
+
+    @property
+    def start(self) -> Arrays | None:
+        """Parameters before the first update."""
+        return dict(self.trace.updates[0].before) if self.trace.updates else None
+
+    @property
+    def end(self) -> Arrays | None:
+        """Parameters after the last update that left them finite."""
+        return dict(self.updates[-1].after) if self.updates else self.start
+
+    @cached_property
+    def use(self) -> Use:
+        """What the updates do with the gradient."""
+        return use_of_gradient(self.updates, self.cost)
+
+    @cached_property
+    def gradient_checks(self) -> dict[str, CheckResult]:
+        """The gradient checked on the spot: "given", or at the "start" and the "end"."""
+        if self.promises.gradient_check is not None:
+            return {"given": self.promises.gradient_check()}
+        if self.cost is None:
+            return {}
+        ends = {"before the first epoch": self.start, "after the last epoch": self.end}
+        return {when: self._checked(point) for when, point in ends.items() if point is not None}
+
+    @property
+    def gradient(self) -> CheckResult | None:
+        """The check that says most: one that is WRONG, else the first."""
+        results = list(self.gradient_checks.values())
+        wrong = [result for result in results if result.verdict is Verdict.WRONG]
+        return next(iter([*wrong, *results]), None)
+
+    @property
+    def gradient_is_wrong(self) -> bool:
+        """Whether a check on the spot says so."""
+        return self.gradient is not None and self.gradient.verdict is Verdict.WRONG
+
+    @property
+    def gradient_is_right(self) -> bool:
+        """Whether a check on the spot says so."""
+        return self.gradient is not None and self.gradient.verdict is Verdict.CORRECT
+
+    def _checked(self, point: Arrays) -> CheckResult:
+        result = self._check_at(point)
+        if result.verdict is Verdict.INCONCLUSIVE:
+            result = self._check_at(self._jittered(point))
+        return result
+
+    def _check_at(self, point: Arrays) -> CheckResult:
+        assert self.cost is not None
+        subject = objective_subject(self.cost, self._name, frozenset(self.promises.frozen))
+        with np.errstate(all="ignore"):
+            return check(subject, point, kinks="lenient", relations=(), seed=self.promises.seed)
+
+    def _jittered(self, point: Arrays) -> Arrays:
+        # Zero biases under zero inputs sit exactly on a kink: a generic point nearby decides.
+        rng = np.random.default_rng(self.promises.seed)
+        return {
+            name: (array + 1e-3 * (1 + np.abs(array)) * rng.standard_normal(array.shape)).astype(
+                array.dtype
+            )
+            if is_differentiable(array)
+            else array
+            for name, array in point.items()
+        }
+
+    @property
+    def _name(self) -> str:
+        return str(self.trace.metadata.get("name", "training"))
+
+    @cached_property
+    def first_probe(self) -> Probe | None:
+        """The loss along the first update."""
+        return probe(self.cost, self.updates[0]) if self.cost and self.updates else None
+
+    @cached_property
+    def probes(self) -> list[Probe]:
+        """The loss along every update that was kept."""
+        if self.cost is None:
+            return []
+        found = [probe(self.cost, update) for update in self.updates]
+        return [each for each in found if each is not None]
+
+    @cached_property
+    def safe(self) -> SafeStep | None:
+        """The safe step at the start and the fall it gives."""
+        if self.cost is None or self.start is None or not all_finite(self.start):
+            return None
+        noise = self.cost.noise(self.start, self.start_gradient)
+        return safe_step(self.cost, self.start, noise=4 * noise)
+
+    @cached_property
+    def start_gradient(self) -> Arrays:
+        """Claimed gradients before the first update."""
+        assert self.cost is not None
+        assert self.start is not None
+        return self.cost(self.start)[1]
+
+    @cached_property
+    def end_gradient(self) -> Arrays:
+        """Claimed gradients after the last update."""
+        assert self.cost is not None
+        assert self.end is not None
+        return self.cost(self.end)[1]
+
+    @property
+    def gradient_decay(self) -> float:
+        """Norm of the gradient at the end, over that at the start."""
+        start, end = norm(self.start_gradient), norm(self.end_gradient)
+        return end / start if start > 0 else 0.0
+
+    @property
+    def total_fall(self) -> float:
+        """How far the loss fell, objective at both ends where there is one."""
+        if self.cost is not None and self.start is not None and self.end is not None:
+            return self.cost.value(self.start) - self.cost.value(self.end)
+        series = self.series
+        return series[0] - float(np.median(series[-3:])) if series else 0.0
+
+
+def objective_subject(cost: Cost, name: str, frozen: frozenset[str]) -> FunctionSubject:
+    """The objective as a function of its parameters with a claimed gradient."""
+
+    def value(parameters: Inputs) -> Any:
+        with np.errstate(all="ignore"):
+            return np.asarray(cost.objective(dict(parameters))[0])
+
+    def pull_back(parameters: Inputs, cotangent: Any) -> dict[str, Array | None]:
+        _, gradients = cost(parameters)
+        return {
+            name: None if name in frozen else cotangent * gradient
+            for name, gradient in gradients.items()
+            if is_differentiable(np.asarray(parameters[name]))
+        }
+
+    return FunctionSubject(f"objective of {name}", value, pull_back)
