@@ -97,6 +97,8 @@ class FunctionSubject:
     def vjp(self, inputs: Inputs, cotangent: Any) -> Claim:
         if self.pull_back is None:
             raise TypeError(f"{self.name} claims no vjp")
+        if self.stateful:
+            self.evaluate(inputs)
         return self.pull_back(inputs, cotangent)
 
     def jvp(self, inputs: Inputs, tangents: Inputs) -> Any:

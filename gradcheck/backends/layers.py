@@ -51,7 +51,7 @@ def layer_subject(
     """
     work = _Layer(layer, dict(options or {}), dict(gradients or {}))
     label = name or type(layer).__name__
-    return FunctionSubject(label, work.value, work.claim, renew=renew, stateful=True)
+    return FunctionSubject(label, work.value, work.claim, renew=renew)
 
 
 def factory_subject(

@@ -109,7 +109,7 @@ def relate(scene: Scene, names: Iterable[str] | None = None) -> tuple[Finding, .
     """
     chosen = [_named(name) for name in (DEFAULT if names is None else names)]
     found: list[Finding] = []
-    with _overheard() as said:
+    with _overheard(scene) as said:
         for relation in chosen:
             found.extend(relation(scene))
             if any(finding.name.startswith("mutates-") for finding in found):
@@ -127,7 +127,7 @@ def _named(name: str) -> Relation:
 
 
 @contextmanager
-def _overheard() -> Iterator[list[Finding]]:
+def _overheard(scene: Scene) -> Iterator[list[Finding]]:
     said: list[Finding] = []
     printed = _Echo(sys.stdout)
     with (
@@ -136,14 +136,15 @@ def _overheard() -> Iterator[list[Finding]]:
         np.errstate(all="warn", under="ignore"),
     ):
         warnings.simplefilter("always")
+        scene.heard = caught
         yield said
     if printed.first:
         said.append(note("prints", f"the subject printed {printed.first!r}. Do: remove the print."))
     said.extend(_warning_notes(caught))
 
 
-def _warning_notes(caught: list[warnings.WarningMessage] | None) -> Iterator[Finding]:
-    for text in dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in caught or ()):
+def _warning_notes(caught: list[warnings.WarningMessage]) -> Iterator[Finding]:
+    for text in dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in caught):
         yield note("warns", f"the subject warned: {text}")
 
 

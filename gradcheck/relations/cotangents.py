@@ -133,7 +133,7 @@ def _plain_disagreements(scene: Scene) -> list[str]:
             return []
     except Broken:
         pass  # it refuses views; the plain call must still be linear
-    return disagreements(scene, scene.mixed_claim, scene.mixed_expectation)
+    return disagreements(scene, scene.mixed_claim, scene.mixed_expectation, scene.scale)
 
 
 def _not_linear(scene: Scene, name: str) -> Iterator[Finding]:

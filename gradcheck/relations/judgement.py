@@ -21,16 +21,20 @@ NOISE_MARGIN = 64.0
 
 
 def disagreements(
-    scene: Scene, got: Mapping[str, Array | None], expected: Mapping[str, Array | None]
+    scene: Scene,
+    got: Mapping[str, Array | None],
+    expected: Mapping[str, Array | None],
+    scale: float = 1.0,
 ) -> list[str]:
     """Names whose gradients differ by more than rounding can explain.
 
-    Entries that are not finite in ``expected`` are left to others.
+    ``scale`` is how many times larger than the scene's own cotangent the one used was. Entries
+    that are not finite in ``expected`` are left to others.
     """
     return [
         name
         for name, wanted in numeric_claims(expected).items()
-        if _differs(scene, name, _found(got, name), wanted)
+        if _differs(scene, name, _found(got, name), wanted, scale)
     ]
 
 
@@ -53,21 +57,22 @@ def _found(claims: Mapping[str, Array | None], name: str) -> Array:
     return np.empty((0, 0)) if grad is None else grad
 
 
-def _differs(scene: Scene, name: str, got: Array, expected: Array) -> bool:
+def _differs(scene: Scene, name: str, got: Array, expected: Array, scale: float) -> bool:
     gap = discrepancy(got, expected)
-    if gap == 0:
+    if gap == 0 or gap <= allowance(scene.eps) * magnitude(expected):
         return False
     if gap == np.inf and got.shape == expected.shape:
         gap = discrepancy(np.where(np.isfinite(expected), got, expected), expected)
-    size = scene.mixed_size(name)
+    # A sum may have cancelled: its terms say how much rounding there was.
+    size = max(magnitude(expected), scale * magnitude(np.asarray(scene.claim[name])))
     allowed = allowance(scene.eps) * size
     if gap <= allowed:
         return False
-    return gap > max(LOW_PRECISION * size, allowed + NOISE_MARGIN * _noise(scene, name))
+    return gap > max(LOW_PRECISION * size, allowed + NOISE_MARGIN * scale * _noise(scene, name))
 
 
 def _noise(scene: Scene, name: str) -> float:
-    """Largest change of a gradient when every number moves by rounding, at the mixed scale."""
+    """Largest change of a gradient when every number moves by rounding."""
     try:
         moved = scene.jittered_claim.get(name)
     except Broken:
@@ -75,5 +80,5 @@ def _noise(scene: Scene, name: str) -> float:
     ordinary = scene.claim.get(name)
     if moved is None or ordinary is None:
         return 0.0
-    noise = discrepancy(moved, ordinary) * max(map(abs, scene.factors))
+    noise = discrepancy(moved, ordinary)
     return noise if np.isfinite(noise) else 0.0

@@ -59,6 +59,8 @@ LAYOUTS: Mapping[str, Callable[[Array], Array]] = {
     "negative-stride": negative_stride,
 }
 
+KINDS = tuple(LAYOUTS)
+
 
 def layouts(scene: Scene) -> Iterator[Finding]:
     """Transposed, strided, backwards and read-only arrays give what plain copies give."""
@@ -70,7 +72,7 @@ def layouts(scene: Scene) -> Iterator[Finding]:
         return
     if not odd_disagreements(scene):
         return
-    for name in disagreements(scene, odd, scene.mixed_claim):
+    for name in disagreements(scene, odd, scene.mixed_claim, scene.scale):
         culprit = _blame(scene, name)
         yield failure(
             "layout",
@@ -86,7 +88,7 @@ def odd_disagreements(scene: Scene) -> list[str]:
     """Names whose gradient in odd layouts is not what linearity makes of the plain claims."""
     return scene.shared(
         "odd_disagreements",
-        lambda: disagreements(scene, odd_claim(scene), scene.mixed_expectation),
+        lambda: disagreements(scene, odd_claim(scene), scene.mixed_expectation, scene.scale),
     )
 
 
@@ -139,22 +141,26 @@ def _odd_cotangents(scene: Scene) -> dict[str, tuple[str, Array]]:
 
 
 def _oddly(scene: Scene, arrays: Mapping[str, Array]) -> dict[str, tuple[str, Array]]:
-    return {name: _odd(np.asarray(array), scene.generator) for name, array in arrays.items()}
+    # Which layout comes first is drawn once per scene; the arrays take them in turn.
+    first = scene.shared("first_layout", lambda: int(scene.generator.integers(6)))
+    return {
+        name: _odd(np.asarray(array), first + turn)
+        for turn, (name, array) in enumerate(arrays.items())
+    }
 
 
-def _odd(array: Array, generator: np.random.Generator) -> tuple[str, Array]:
-    label = _choose(array, generator)
-    view = LAYOUTS[label](array) if label else array.copy()
-    view.flags.writeable = False
-    return f"{label} read-only".strip(), view
-
-
-def _choose(array: Array, generator: np.random.Generator) -> str:
-    if array.size < 2 or array.dtype.hasobject:
-        return ""
-    kinds = list(LAYOUTS)
+def _odd(array: Array, turn: int) -> tuple[str, Array]:
+    if array.size < 2:
+        return "read-only", _frozen(array.copy())
     # Transposes are the commonest views by far; an array with one long axis has none.
-    return kinds[int(generator.integers(sum(n > 1 for n in array.shape) < 2, 3))]
+    kinds = KINDS if sum(length > 1 for length in array.shape) > 1 else KINDS[1:]
+    label = kinds[turn % len(kinds)]
+    return f"{label} read-only", _frozen(LAYOUTS[label](array))
+
+
+def _frozen(array: Array) -> Array:
+    array.flags.writeable = False
+    return array
 
 
 def _poison(array: Array) -> Array:
@@ -204,7 +210,7 @@ def _plain_works(scene: Scene) -> bool:
 def _blame(scene: Scene, name: str) -> str:
     """The one array whose layout alone changes the gradient of ``name``."""
     for role, label, claim in _single_calls(scene):
-        if name in disagreements(scene, claim, scene.mixed_claim):
+        if name in disagreements(scene, claim, scene.mixed_claim, scene.scale):
             return f"{role} in {label} memory"
     return "all arrays in odd layouts"
 

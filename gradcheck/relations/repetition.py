@@ -111,7 +111,7 @@ def output(scene: Scene) -> Iterator[Finding]:
         if _signature(value) != first:
             yield failure(
                 "output-changes",
-                f"got an output {_signature(value)} {where}, expected {first}. "
+                f"got an output {_described(value)} {where}, expected {_described(scene.output)}. "
                 "Do: let shape and dtype of the output depend on those of the inputs only.",
             )
 
@@ -140,12 +140,15 @@ class _Watch:
                 yield _mutation(which, "option", name, f"got {self.options[name]!r}, was {value!r}")
 
 
+def _cotangent_label(scene: Scene, name: str) -> str:
+    return "the cotangent" if len(scene.cotangents) == 1 else f"the cotangent {name}"
+
+
 def _mutation(which: str, role: str, name: str, seen: str) -> Finding:
-    label = name if role != "cotangent" else f"cotangent {name}"
     return failure(
         f"mutates-{role}",
-        f"{which} changed {label} in place ({seen}). Expected it to stay as it was: the caller "
-        "still uses it. Do: work on a copy.",
+        f"{which} changed {role} {name} in place ({seen}). Expected it to stay as it was: the "
+        "caller still uses it. Do: work on a copy.",
         name if role == "input" else "",
     )
 
@@ -279,19 +282,23 @@ def _against_fresh(scene: Scene) -> Iterator[Finding]:
 
 
 def _shared_memory(scene: Scene) -> Iterator[Finding]:
-    owned = {**{f"input {k}": v for k, v in scene.inputs.items()}}
-    owned |= {f"the cotangent {k}": v for k, v in scene.cotangents.items()}
+    owned = {f"input {k}": v for k, v in scene.inputs.items()}
+    owned |= {_cotangent_label(scene, k): v for k, v in scene.cotangents.items()}
     for name, grad in numeric_claims(scene.returned).items():
-        for label, array in owned.items():
-            if array.size and np.may_share_memory(grad, array):
-                yield note(
-                    "shares-memory",
-                    f"the gradient of {name} is the memory of {label}. It is right until somebody "
-                    "adds to it in place. Do: return a copy if callers accumulate.",
-                    name,
-                )
+        shared = [k for k, v in owned.items() if v.size and np.may_share_memory(grad, v)]
         owned[f"the gradient of {name}"] = grad
+        if shared:
+            yield note(
+                "shares-memory",
+                f"the gradient of {name} is the memory of {' and '.join(shared)}. It is right "
+                "until somebody adds to it in place. Do: return a copy if callers accumulate.",
+                name,
+            )
 
 
-def _signature(value: Any) -> str:
+def _signature(value: Any) -> list[tuple[str, Any, tuple[int, ...]]]:
+    return [(name, array.dtype, array.shape) for name, array in named_outputs(value).items()]
+
+
+def _described(value: Any) -> str:
     return ", ".join(f"{k}: {v.dtype}{list(v.shape)}" for k, v in named_outputs(value).items())
