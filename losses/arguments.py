@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[Any]
 
-ROW_SUM_SLACK = 1e-3
-"""How far a row of label probabilities may sum from 1: rounding to half precision costs half of that,
-a row that is no distribution misses by far more."""
+ROUNDED = 1e-3
+"""How far a probability may lie outside [0, 1], or a row of them sum from 1: rounding to half
+precision costs half of that, and what is no probability misses by far more."""
 
 
 def as_predictions(predictions: ArrayLike, event_axes: int = 0) -> Array:
@@ -35,9 +35,9 @@ def as_predictions(predictions: ArrayLike, event_axes: int = 0) -> Array:
 
 
 def as_probabilities(predictions: ArrayLike, event_axes: int = 0) -> Array:
-    """Predictions whose real parts lie in [0, 1]; NaN passes, and is the loss."""
+    """Predictions whose real parts lie in [0, 1], but for rounding; NaN passes, and is the loss."""
     array = as_predictions(predictions, event_axes)
-    outside = (array.real < 0) | (array.real > 1)
+    outside = (array.real < -ROUNDED) | (array.real > 1 + ROUNDED)
     if outside.any():
         raise ValueError(
             f"predictions: got {array[outside].flat[0]}, expected probabilities in [0, 1]: "
@@ -76,7 +76,7 @@ def as_distributions(labels: ArrayLike, predictions: Array) -> Array:
     """One row of probabilities per example, usually one-hot."""
     array = as_binary_labels(labels, predictions)
     sums = array.sum(axis=-1)
-    wrong = abs(sums - 1) > ROW_SUM_SLACK
+    wrong = abs(sums - 1) > ROUNDED
     if wrong.any():
         raise ValueError(
             f"labels: got a row that sums to {sums[wrong].flat[0]}, expected 1: give one-hot rows "

@@ -79,3 +79,10 @@ def test_whole_predictions_are_numbers():
 def test_label_rows_rounded_to_half_precision_are_accepted():
     labels = np.array([[0.1, 0.2, 0.7]], np.float16)
     assert np.isfinite(LOSSES[DENSE_LOGITS].cost(np.ones((1, 3)), labels))
+
+
+@pytest.mark.parametrize(("p", "y", "slope"), [(1 + 1e-6, 1, -1), (-1e-6, 0, 1)])
+def test_a_probability_outside_by_rounding_is_one_at_the_border(p, y, slope):
+    assert LOSSES[BINARY].cost([p], [y]) == pytest.approx(0, abs=1e-5)
+    assert LOSSES[BINARY].gradient([p], [y]) == pytest.approx(slope, rel=1e-5)
+    assert LOSSES[DENSE].cost([[1 + 1e-6, -1e-6]], [[1, 0]]) == pytest.approx(0, abs=1e-5)
