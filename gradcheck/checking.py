@@ -20,7 +20,7 @@ from gradcheck.errors import GradientInconclusive, InvalidArgument, InvalidSubje
 from gradcheck.exhaustive import check_every_entry
 from gradcheck.guilty_layer import find_guilty_layer
 from gradcheck.oracles import quick_slope
-from gradcheck.point import Counted, Point, shaped_cotangent, widened
+from gradcheck.point import Counted, Point, is_steering, shaped_cotangent, widened
 from gradcheck.probing import Outcome, check_inputs
 from gradcheck.relations import DEFAULT, RELATIONS, Scene, raising, relate
 from gradcheck.report.terminal import render
@@ -34,7 +34,7 @@ from gradcheck.result import (
     Severity,
     Verdict,
 )
-from gradcheck.subject import FunctionSubject, Inputs, LayerCall, LayeredSubject
+from gradcheck.subject import FunctionSubject, LayerCall, LayeredSubject
 from gradcheck.trees import Array, Arrays, is_differentiable, named_outputs
 
 SHOWN_COMPARISONS = 64
@@ -60,29 +60,36 @@ class Options:
     diagnose: bool = True
 
     def __post_init__(self) -> None:
-        if self.rtol is not None and not _is_positive(self.rtol):
+        if self.rtol is not None and not _is_relative_error(self.rtol):
             raise InvalidArgument(
-                f"rtol: got {self.rtol!r}, expected a positive finite number, the relative error "
-                "you would call a bug. Do: leave it out for the default of the dtype."
+                f"rtol: got {self.rtol!r}, expected a number between 0 and 1, the relative error "
+                "you would call a bug; from 1 on, zeros would pass for any gradient. "
+                "Do: leave it out for the default of the dtype."
             )
         if self.kinks not in (None, "strict", "lenient"):
-            raise InvalidArgument(f"kinks: got {self.kinks!r}, expected 'strict' or 'lenient'.")
+            raise InvalidArgument(
+                f"kinks: got {self.kinks!r}, expected 'strict' or 'lenient'. Do: choose one."
+            )
         if not _is_seed(self.seed):
-            raise InvalidArgument(f"seed: got {self.seed!r}, expected an integer >= 0.")
+            raise InvalidArgument(
+                f"seed: got {self.seed!r}, expected an integer >= 0. Do: pass one, or leave it out."
+            )
         for name in self.relations or ():
             if name not in RELATIONS:
                 raise InvalidArgument(
-                    f"relations: got {name!r}, expected some of {', '.join(RELATIONS)}."
+                    f"relations: got {name!r}, expected some of {', '.join(RELATIONS)}. "
+                    "Do: correct the name."
                 )
 
 
-def _is_positive(value: Any) -> bool:
-    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    return number and math.isfinite(value) and value > 0
+def _is_relative_error(value: Any) -> bool:
+    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    return is_number and bool(0 < value < 1)
 
 
 def _is_seed(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 0
+    is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return is_integer and bool(value >= 0)
 
 
 def check_vjp(
@@ -455,6 +462,7 @@ class _Check:
 
     def run(self) -> CheckResult:
         output = self._value()
+        _require_fitting_axes({**named_outputs(output), **self.inputs}, self.options)
         cotangent = self._cotangent(output)
         if cotangent is None or not self._claim(output, cotangent):
             return self._result()
@@ -477,7 +485,7 @@ class _Check:
         except (InvalidArgument, InvalidSubject):
             raise
         except Exception as error:
-            if _is_hypothesis(error):
+            if is_steering(error):
                 raise
             raise InvalidSubject(
                 f"forward: {self.counted.name} raised {type(error).__name__}: {error} at the given "
@@ -542,7 +550,7 @@ class _Check:
         except InvalidSubject:
             raise
         except Exception as error:
-            if _is_hypothesis(error):
+            if is_steering(error):
                 raise
             self.findings.append(raising(error, "backward"))
             return False
@@ -825,11 +833,6 @@ def _largest(values: Iterable[float]) -> float:
     return max(known, default=math.nan)
 
 
-def _is_hypothesis(error: Exception) -> bool:
-    # assume() and its kind steer the run; they are no fact about the subject.
-    return type(error).__module__.split(".")[0] == "hypothesis"
-
-
 def _require_callable(thing: Any, role: str) -> None:
     if not callable(thing) and not hasattr(thing, "backward"):
         raise InvalidArgument(
@@ -846,6 +849,26 @@ def _require_no_nan(inputs: Arrays) -> None:
                 f"inputs: {name} holds {count} NaN, expected numbers: no derivative exists there. "
                 "Do: choose inputs without NaN."
             )
+
+
+def _require_fitting_axes(arrays: Arrays, options: Options) -> None:
+    for name, axes in options.axes.items():
+        if name not in arrays:
+            raise InvalidArgument(
+                f"axes: got axes of {name!r}, expected those of some of {', '.join(arrays)}. "
+                "Do: correct the name."
+            )
+        named = len(axes) - axes.count("...")
+        if named > arrays[name].ndim or ("..." not in axes and named < arrays[name].ndim):
+            raise InvalidArgument(
+                f"axes: got {tuple(axes)} for {name!r}, which has {arrays[name].ndim} axes, "
+                "expected one name per axis. Do: name every axis."
+            )
+    if options.batch and not any(options.batch in axes for axes in options.axes.values()):
+        raise InvalidArgument(
+            f"batch: got {options.batch!r}, expected one of the names in axes. "
+            "Do: say with axes= which axis of each input it is."
+        )
 
 
 def _names(relations: Iterable[str] | None) -> tuple[str, ...] | None:

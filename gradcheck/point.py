@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.compare import claim_rounding
+from gradcheck.errors import InvalidSubject
 from gradcheck.oracles import Ray, noise_level
 from gradcheck.result import Evaluations
 from gradcheck.subject import Inputs
@@ -105,13 +106,38 @@ class Point:
     def _pushed(self, name: str, direction: Array) -> float:
         tangents = {k: np.zeros_like(v) for k, v in self.work.items() if is_differentiable(v)}
         tangents[name] = np.asarray(direction, dtype=self.work[name].dtype)
-        pushed = named_outputs(self.subject.jvp(self.inputs, tangents))
+        pushed = self._tangent(tangents)
         return float(sum(inner_product(u, pushed[k]) for k, u in self.cotangent.items()))
+
+    def _tangent(self, tangents: Arrays) -> Arrays:
+        """The claimed tangent of every output, refused where it has not the output's shape."""
+        try:
+            pushed = named_outputs(self.subject.jvp(self.inputs, tangents))
+        except Exception as error:
+            if is_steering(error):
+                raise
+            raise InvalidSubject(
+                f"jvp: {self.subject.name} raised {type(error).__name__}: {error} at the given "
+                "inputs. Expected a tangent. Do: make it accept them, or choose other inputs."
+            ) from error
+        for name, u in self.cotangent.items():
+            got = pushed.get(name, np.empty(0, object))
+            if got.shape != u.shape or got.dtype.kind not in "fciub":
+                raise InvalidSubject(
+                    f"jvp: got {got.dtype}{list(got.shape)} as the tangent of {name!r}, expected "
+                    f"numbers of the shape {list(u.shape)} of the output. Do: return its tangent."
+                )
+        return pushed
 
     def vjp(self, inputs: Inputs, cotangent: Arrays | None = None) -> Mapping[str, Any]:
         """The subject's claim at other inputs, for named cotangents."""
         u = self.cotangent if cotangent is None else cotangent
         return self.subject.vjp(inputs, shaped_cotangent(u, self.output))  # type: ignore[no-any-return]
+
+
+def is_steering(error: Exception) -> bool:
+    """Whether an exception is Hypothesis's own: ``assume()`` is no fact about the subject."""
+    return type(error).__module__.split(".")[0] == "hypothesis"
 
 
 def widened(inputs: Inputs) -> Arrays:
