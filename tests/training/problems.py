@@ -1,0 +1,212 @@
+"""Random training problems with right gradients: networks, losses, data and optimisers by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gradcheck.training.cost import Cost
+from gradcheck.training.descent import safe_step
+from losses import LOSSES, Loss
+from models import (
+    ELU,
+    GELU,
+    Dense,
+    LeakyReLU,
+    Network,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Softplus,
+    Tanh,
+    he_normal,
+)
+
+ACTIVATIONS = (ELU, GELU, LeakyReLU, ReLU, Sigmoid, Softplus, Tanh)
+CLASSES = 3
+
+
+@dataclass
+class Problem:
+    """A network with its data; parameters are flat names such as ``0.weight``."""
+
+    network: Network
+    loss: Loss
+    x: np.ndarray
+    labels: np.ndarray
+    start: dict[str, np.ndarray]
+    held_out_x: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    held_out_labels: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    def objective(self, parameters: Mapping[str, np.ndarray], rows: Any = slice(None)) -> Any:
+        nested = nest(parameters, self.network)
+        cost, gradients = self.network.value_and_gradients(
+            nested, self.x[rows], self.labels[rows], self.loss
+        )
+        return cost, flatten(gradients.parameters)
+
+    def held_out(self, parameters: Mapping[str, np.ndarray]) -> float:
+        predictions = self.network.predict(nest(parameters, self.network), self.held_out_x)
+        return float(self.loss.cost(predictions, self.held_out_labels))
+
+    def safe_rate(self) -> float:
+        """A step along minus the gradient that is sure to descend from the start."""
+        return safe_step(Cost(self.objective), self.start).length
+
+
+def flatten(params: Any) -> dict[str, np.ndarray]:
+    return {f"{i}.{name}": a for i, layer in enumerate(params) for name, a in layer.items()}
+
+
+def nest(flat: Mapping[str, np.ndarray], network: Network) -> list[dict[str, np.ndarray]]:
+    return [
+        {name: flat[f"{i}.{name}"] for name in layer.parameter_shapes}
+        for i, layer in enumerate(network.layers)
+    ]
+
+
+def random_problem(rng: np.random.Generator, *, rows: int = 48, depth: int | None = None) -> Problem:
+    """A network, a loss that fits its output, and labels that a teacher made from the inputs."""
+    loss = LOSSES[str(rng.choice(list(LOSSES)))]
+    features, outputs = int(rng.integers(2, 7)), _outputs(loss, rng)
+    network = random_network(rng, features, outputs, loss, depth)
+    x = rng.standard_normal((rows, features))
+    labels = teacher_labels(rng, x, outputs, loss)
+    start = flatten(network.initialise(rng, weight=he_normal))
+    # Biases of zero put every unit's kink through the origin; a right start is a generic one.
+    start = {n: a + 0.1 * rng.standard_normal(a.shape) for n, a in start.items()}
+    return Problem(network, loss, x, labels, start)
+
+
+def _outputs(loss: Loss, rng: np.random.Generator) -> int:
+    return CLASSES if loss.labels in ("one_hot", "classes") else int(rng.integers(1, 4))
+
+
+def random_network(
+    rng: np.random.Generator, features: int, outputs: int, loss: Loss, depth: int | None = None
+) -> Network:
+    hidden = int(rng.integers(0, 3)) if depth is None else depth
+    widths = [features, *(int(w) for w in rng.integers(8, 17, hidden)), outputs]
+    layers: list[Any] = []
+    for i, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
+        layers += [ACTIVATIONS[int(rng.integers(len(ACTIVATIONS)))]()] if i else []
+        layers.append(Dense(before, after))
+    if loss.predictions == "probabilities":
+        layers.append(Sigmoid() if loss.labels == "binary" else Softmax())
+    return Network(layers)
+
+
+def teacher_labels(
+    rng: np.random.Generator, x: np.ndarray, outputs: int, loss: Loss
+) -> np.ndarray:
+    scores = np.tanh(x @ rng.standard_normal((x.shape[1], outputs)))
+    scores = scores + 0.1 * rng.standard_normal(scores.shape)
+    if loss.labels == "real":
+        return scores
+    if loss.labels == "binary":
+        return (scores > 0).astype(float)
+    classes = scores.argmax(axis=1)
+    return np.eye(outputs)[classes] if loss.labels == "one_hot" else classes
+
+
+Update = Callable[[dict[str, np.ndarray], dict[str, np.ndarray]], dict[str, np.ndarray]]
+
+
+def gradient_descent(rate: float) -> Update:
+    return lambda theta, g: {n: a - rate * g[n] for n, a in theta.items()}
+
+
+def momentum(rate: float, decay: float = 0.9) -> Update:
+    velocity: dict[str, np.ndarray] = {}
+
+    def update(theta: dict[str, np.ndarray], g: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        for n in theta:
+            velocity[n] = decay * velocity.get(n, 0.0) + g[n]
+        return {n: a - rate * velocity[n] for n, a in theta.items()}
+
+    return update
+
+
+def nesterov(rate: float, decay: float = 0.9) -> Update:
+    velocity: dict[str, np.ndarray] = {}
+
+    def update(theta: dict[str, np.ndarray], g: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        for n in theta:
+            velocity[n] = decay * velocity.get(n, 0.0) + g[n]
+        return {n: a - rate * (g[n] + decay * velocity[n]) for n, a in theta.items()}
+
+    return update
+
+
+def weight_decayed(rate: float, decay: float = 1e-3) -> Update:
+    return lambda theta, g: {n: a - rate * (g[n] + decay * a) for n, a in theta.items()}
+
+
+def adam(rate: float, betas: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-8) -> Update:
+    mean: dict[str, np.ndarray] = {}
+    square: dict[str, np.ndarray] = {}
+    count = 0
+
+    def update(theta: dict[str, np.ndarray], g: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        nonlocal count
+        count += 1
+        new = {}
+        for n, a in theta.items():
+            mean[n] = betas[0] * mean.get(n, 0.0) + (1 - betas[0]) * g[n]
+            square[n] = betas[1] * square.get(n, 0.0) + (1 - betas[1]) * g[n] ** 2
+            m, s = mean[n] / (1 - betas[0] ** count), square[n] / (1 - betas[1] ** count)
+            new[n] = a - rate * m / (np.sqrt(s) + epsilon)
+        return new
+
+    return update
+
+
+def rmsprop(rate: float, decay: float = 0.99, epsilon: float = 1e-8) -> Update:
+    square: dict[str, np.ndarray] = {}
+
+    def update(theta: dict[str, np.ndarray], g: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        for n in theta:
+            square[n] = decay * square.get(n, 0.0) + (1 - decay) * g[n] ** 2
+        return {n: a - rate * g[n] / (np.sqrt(square[n]) + epsilon) for n, a in theta.items()}
+
+    return update
+
+
+def right_update(rng: np.random.Generator, rate: float) -> tuple[str, Update]:
+    """An optimiser at a rate that suits it, given a rate that is safe for plain descent."""
+    makers: dict[str, Callable[[], Update]] = {
+        "gradient descent": lambda: gradient_descent(rate * rng.uniform(0.1, 0.5)),
+        "momentum": lambda: momentum(rate * rng.uniform(0.02, 0.1)),
+        "nesterov": lambda: nesterov(rate * rng.uniform(0.02, 0.1)),
+        "weight decay": lambda: weight_decayed(rate * rng.uniform(0.1, 0.5)),
+        "adam": lambda: adam(10 ** rng.uniform(-3, -1.5)),
+        "rmsprop": lambda: rmsprop(10 ** rng.uniform(-3, -2)),
+    }
+    name = str(rng.choice(list(makers)))
+    return name, makers[name]()
+
+
+def shuffled_batches(rows: int, size: int, seed: int) -> Callable[[int], list[np.ndarray]]:
+    """Batches that are shuffled anew, and the same, in every epoch of every run with this seed."""
+
+    def batches(epoch: int) -> list[np.ndarray]:
+        order = np.random.default_rng([seed, epoch]).permutation(rows)
+        return [order[i : i + size] for i in range(0, rows, size)]
+
+    return batches
+
+
+class BlackBox:
+    """A loop that owns its parameters and shows nothing but what it is asked for."""
+
+    def __init__(self, problem: Problem, update: Update, *, log_before: bool = False) -> None:
+        self.problem, self.update, self.log_before = problem, update, log_before
+        self.parameters = {n: a.copy() for n, a in problem.start.items()}
+
+    def step(self) -> float:
+        loss, gradients = self.problem.objective(self.parameters)
+        self.parameters = self.update(self.parameters, gradients)
+        return float(loss if self.log_before else self.problem.objective(self.parameters)[0])
