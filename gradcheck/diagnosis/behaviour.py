@@ -22,7 +22,7 @@ CAUSES: dict[str, tuple[str, float, str]] = {
         0.98,
         "the same call gives different gradients: unset memory, or state kept between calls",
     ),
-    "mutates-input": (
+    "mutates": (
         "mutates-input",
         0.975,
         "the forward or the backward writes into its arguments",

@@ -21,6 +21,9 @@ what a coincidence reaches."""
 CAP = 0.02
 """A hypothesis must explain at least 98 % of a mismatch, however small the mismatch is."""
 
+VAGUE = 0.01
+"""An error bound above this share of the derivatives around says that an entry is undecided."""
+
 BOUNDS = 3.0
 """How many error bounds of the estimate a prediction may be off."""
 
@@ -55,10 +58,17 @@ class View:
 
     @property
     def right(self) -> Mask:
-        """Entries where claim and estimate agree."""
+        """Entries where claim and estimate agree, and the estimate knows what it says."""
         room = BOUNDS * self.error + self.precision * np.abs(self.estimate)
         with np.errstate(invalid="ignore"):
-            return np.asarray(~self.wrong & (np.abs(self.mismatch) <= room))
+            agree = np.abs(self.mismatch) <= room
+        return np.asarray(~self.wrong & ~self.vague & agree)
+
+    @property
+    def vague(self) -> Mask:
+        """Entries whose estimate has a bound as large as what it estimates: kinks, noise."""
+        size = np.abs(self.estimate)
+        return np.asarray(self.error > VAGUE * (size + size.max(initial=0.0)))
 
     @property
     def finite(self) -> Mask:

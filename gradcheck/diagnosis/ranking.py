@@ -34,6 +34,7 @@ OF_CASES: tuple[Callable[[Case], Iterator[Diagnosis]], ...] = (
     broadcast.wrong_shape,
     absent.none_for_an_input,
     arrangement.swapped,
+    region.credited_in_full,
 )
 
 OF_INPUTS: tuple[Callable[[View], Iterator[Diagnosis]], ...] = (

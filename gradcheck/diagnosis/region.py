@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradcheck.diagnosis.evidence import Mask, View
+from gradcheck.diagnosis.evidence import Mask, View, view_of
 from gradcheck.diagnosis.features import Feature, input_features
-from gradcheck.result import Diagnosis
+from gradcheck.result import Case, Diagnosis, Severity
 from gradcheck.trees import Array
 
 RARE = "rare"
@@ -21,6 +21,10 @@ COMMON = "common"
 FIT_RARE = {1: 0.86, 2: 0.92}
 FIT_COMMON = {2: 0.5, 3: 0.68, 4: 0.8, 5: 0.86, 6: 0.9}
 FIT_SOME_TIED = 0.84
+FIT_ALL_CREDIT = 0.86
+END = 0.9
+"""A claim this far out in the interval of one-sided slopes lies at its end."""
+
 MIRRORED = 0.2
 """Gain where the wrong claims have the right size: a sign was lost for half of the line."""
 
@@ -71,6 +75,35 @@ def _some_of_the_tied(view: View, judged: Mask) -> Iterator[Diagnosis]:
         alike = np.unique(np.round(view.claimed[tied], 12)).size < int(tied.sum())
         if alike and (view.right & ~view.silent & ~region.mask).any():
             yield replace(_diagnosis(view, region, judged), fit=FIT_SOME_TIED)
+            return
+
+
+def credited_in_full(case: Case) -> Iterator[Diagnosis]:
+    """No entry is wrong by itself, but tied ones all claim the most a single one may.
+
+    At a kink each coordinate has an interval of right answers; together they have less.
+    """
+    if any(table.wrong.any() for table in case.entries.values()):
+        return
+    if any(finding.severity is Severity.FAILURE for finding in case.findings):
+        return
+    for name in case.entries:
+        view = view_of(case, name)
+        if view is not None and view.finite.all():
+            yield from _all_the_credit(view)
+
+
+def _all_the_credit(view: View) -> Iterator[Diagnosis]:
+    doubtful = view.vague
+    at_the_end = np.abs(view.mismatch) >= END * view.error
+    for region in _tied(view):
+        if region.name != "wrong-at-ties" or doubtful.sum() < 2:
+            continue
+        if (doubtful <= (region.mask & at_the_end)).all():
+            sentence = f"the claim is wrong where {region.words}: every tied entry is credited in"
+            sentence += " full, where their shares must add up to one"
+            evidence = f"{int(doubtful.sum())} tied entries claim the larger one-sided slope each"
+            yield Diagnosis("wrong-at-ties", sentence, FIT_ALL_CREDIT, view.name, evidence)
             return
 
 

@@ -36,6 +36,9 @@ LEAST_DIGITS, MOST_DIGITS = 7, 17
 MOST_ENTRIES = 128
 """Entries of an input that are written out in a reproduction line; more are saved to a file."""
 
+WORTH_SHOWING = 0.07
+"""A second cause is shown where it fits nearly as well as the first."""
+
 MOST_REPRODUCTION = 10
 """Lines of the reproduction that are shown; the whole of it is ``result.reproduce``."""
 
@@ -195,10 +198,11 @@ def _body(result: CheckResult) -> Iterator[str]:
     yield from _reproduce(result.reproduce)
 
 
-def _badness(comparison: Comparison) -> tuple[bool, float]:
-    """How far beyond its limit; entries before directions, and what is not finite first."""
+def _badness(comparison: Comparison) -> tuple[bool, bool, float]:
+    """Entries before directions, those with all evidence first, then the furthest off."""
     ratio = comparison.difference / comparison.limit if comparison.limit > 0 else math.inf
-    return comparison.index is not None, ratio if math.isfinite(ratio) else math.inf
+    finite = ratio if math.isfinite(ratio) else math.inf
+    return comparison.index is not None, bool(comparison.evidence), finite
 
 
 def _table(rows: list[Comparison]) -> Iterator[str]:
@@ -216,10 +220,12 @@ def _table(rows: list[Comparison]) -> Iterator[str]:
 def _cells(row: Comparison) -> tuple[str, str, str, str]:
     digits = digits_to_tell(row.claimed, row.estimate.value)
     error = row.estimate.error
-    bound = f" ± {error:.0e}" if math.isfinite(error) else " ± unknown"
-    claimed, estimate = number(row.claimed, digits), number(row.estimate.value, digits)
-    along = " (a direction)" if row.index is None else ""
-    return printable(row.path) + along, claimed, f"{estimate}{bound}", f"{row.limit:.0e}"
+    known = math.isfinite(error) and math.isfinite(row.estimate.value)
+    value = number(row.estimate.value, digits)
+    estimate = f"{value} ± {error:.0e}" if known else "unknown"
+    path = printable(row.path) + (" (a direction)" if row.index is None else "")
+    limit = f"{row.limit:.0e}" if known else "-"
+    return path, number(row.claimed, digits), estimate, limit
 
 
 def digits_to_tell(left: float, right: float) -> int:
@@ -290,7 +296,8 @@ def _advice(rows: list[Comparison]) -> str:
 
 
 def _causes(diagnoses: Sequence[Diagnosis]) -> Iterator[str]:
-    for label, diagnosis in zip(("likely cause", "or else"), diagnoses, strict=False):
+    worth = [d for d in diagnoses if d.fit >= diagnoses[0].fit - WORTH_SHOWING]
+    for label, diagnosis in zip(("likely cause", "or else"), worth, strict=False):
         of = f"{clipped(diagnosis.input, 20)}: " if diagnosis.input else ""
         reason = f" ({printable(diagnosis.evidence)})" if diagnosis.evidence else ""
         text = f"{diagnosis.name}: {of}{printable(diagnosis.sentence)}{reason}"
