@@ -11,6 +11,7 @@ import numpy as np
 from gradcheck.compare import compare
 from gradcheck.directions import OFF_GRID, along, coordinate_scales
 from gradcheck.oracles import Ray, complex_step_slope, estimate_slope, quick_slope, scipy_slope
+from gradcheck.oracles.central_difference import TWO_SCALES
 from gradcheck.point import Point
 from gradcheck.result import Array, Comparison, EntryTable, Estimate, Evidence, Local, Verdict
 from gradcheck.trees import multi_index
@@ -76,7 +77,7 @@ def look_at(
     ladders : int
         How many doubtful entries may spend a ladder of steps (about 10 to 30 forwards each).
     """
-    x, gradient = point.work[name], point.claims[name]
+    x = point.work[name]
     scales = coordinate_scales(x).reshape(-1)
     parts = ("real", "imag") if x.dtype.kind == "c" else ("",)
     rows: dict[tuple[int, str], Comparison] = {}
@@ -90,7 +91,7 @@ def look_at(
                 doubtful.append((-excess if math.isfinite(excess) else -math.inf, flat, part))
     for _, flat, part in sorted(doubtful)[:ladders]:
         rows[flat, part] = _ladder_entry(point, name, flat, scales[flat], part, negligible)
-    return Entries(_table(x.shape, gradient, positions, rows), tuple(rows.values()))
+    return Entries(_table(x.shape, positions, rows), tuple(rows.values()))
 
 
 def _axis(point: Point, name: str, flat: int, scale: float, part: str) -> tuple[Ray, float, float]:
@@ -124,25 +125,42 @@ def _quick_entry(point: Point, name: str, flat: int, scale: float, part: str) ->
 def _ladder_entry(
     point: Point, name: str, flat: int, scale: float, part: str, negligible: float
 ) -> Comparison:
+    """One entry by a ladder of steps; a tiny one among large ones by its own scale as well."""
+    found = _climb(point, name, flat, scale, part, negligible)
+    own = own_scale(point.work[name], flat)
+    if found.verdict is not Verdict.INCONCLUSIVE or not 0.0 < own < scale:
+        return found
+    again = _climb(point, name, flat, own, part, negligible)
+    return again if again.verdict is not Verdict.INCONCLUSIVE else found
+
+
+def own_scale(x: Array, flat: int) -> float:
+    """Power of two near one entry, whatever the size of the others."""
+    size = float(np.abs(x.reshape(-1)[flat]))
+    return 2.0 ** (math.frexp(size)[1] - 1) if math.isfinite(size) and size > 0 else 0.0
+
+
+def _climb(
+    point: Point, name: str, flat: int, scale: float, part: str, negligible: float
+) -> Comparison:
     ray, length, claimed = _axis(point, name, flat, scale, part)
-    index = multi_index(flat, point.work[name].shape)
-    rtol = point.rtol[name]
     if length == 0.0:
         return _quick_entry(point, name, flat, scale, part)
+    rtol = point.rtol[name]
     estimate = best_estimate(point, ray, rtol * abs(claimed) * length * FAST_SHARE)
     return compare(
         name,
-        index,
+        multi_index(flat, point.work[name].shape),
         claimed,
         per_unit(estimate, length),
         rtol=rtol,
-        slack=entry_slack(point, name, flat, length),
+        slack=entry_slack(point, name, flat),
         negligible=negligible / length,
         part=part,
     )
 
 
-def entry_slack(point: Point, name: str, flat: int, length: float) -> float:
+def entry_slack(point: Point, name: str, flat: int) -> float:
     """Measured rounding error of one claimed entry, where it was measured."""
     if point.wobble is None or name not in point.wobble:
         return 0.0
@@ -166,15 +184,24 @@ def sharpened(ray: Ray, estimate: Estimate) -> Estimate:
     found = complex_step_slope(ray)
     if found is None or found.error >= estimate.error:
         return estimate
-    known = estimate.error <= BELIEVED * abs(found.value)
-    if not known or abs(found.value - estimate.value) > estimate.error:
+    if not _agrees(found.value, estimate):
         return estimate
     return replace(found, rungs=estimate.rungs, noise=estimate.noise)
 
 
+def _agrees(value: float, estimate: Estimate) -> bool:
+    """Whether differences confirm a value: within their bound, and they know enough to say so."""
+    if estimate.note == TWO_SCALES:
+        answers, error = (estimate.left, estimate.right), estimate.one_sided_error
+    else:
+        answers, error = (estimate.value,), estimate.error
+    known = error <= BELIEVED * abs(value)
+    return known and any(abs(value - answer) <= error for answer in answers)
+
+
 def headroom(ray: Ray) -> int:
     """Powers of two by which steps may outgrow inputs that are all much smaller than 1."""
-    largest = max((float(np.max(np.abs(v), initial=0.0)) for v in ray.direction.values()))
+    largest = max(float(np.max(np.abs(v), initial=0.0)) for v in ray.direction.values())
     return max(0, min(60, -math.frexp(largest)[1])) if largest > 0 else 0
 
 
@@ -204,7 +231,6 @@ def per_unit(estimate: Estimate, length: float) -> Estimate:
 
 def _table(
     shape: tuple[int, ...],
-    gradient: Array,
     positions: Sequence[int],
     rows: dict[tuple[int, str], Comparison],
 ) -> EntryTable:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
-from gradcheck.oracles.neville import RELATIVE_FLOOR, Limit, extrapolate
+from gradcheck.oracles.neville import Limit, Limits, extrapolate
 from gradcheck.oracles.noise import granularity
 from gradcheck.oracles.ray import Ray, rounding_of
 from gradcheck.result import Estimate, Local, Rung
@@ -26,15 +27,25 @@ RATIO_EXPONENT = 3
 COARSEST_EXPONENT = -2
 """A quarter of the scale of the input: the longest step that is still called a neighbourhood."""
 
+COARSEST_EXPONENTS = (-8, -5, -2)
+"""Looked at where the function stands still at the first rungs: it may be quantised."""
+
 FINEST_EXPONENT = -44
 """Below this, ``x + h v`` has fewer than nine bits of the step left."""
 
 GROWTH_JUMP = 6.0
 GROWTH_INFINITE = 1.3
-"""Quotients that grow like 1/h (8 a rung) are a jump, like ``h**-p`` with p < 1 an infinite slope."""
+"""Quotients that grow like 1/h, 8 a rung, are a jump; like ``h**-p``, p < 1, an infinite slope."""
 
 GROWING_RUNGS = 3
 """So many neighbouring rungs must agree before growth is believed."""
+
+TWO_SCALES = "coarse and fine steps give different slopes: fine structure, or quantised values"
+"""The note of an estimate that has two answers, in ``left`` (coarse) and ``right`` (fine)."""
+
+LAST_LOOK = 0.15
+"""Where the four quotients of the two finest rungs agree to this, a ladder that ends there cannot
+rule out that they are the slope, however steady a coarser answer is."""
 
 ABOVE_ROUNDING = 1e3
 """A change of the function is looked at for growth only if it is this far above rounding."""
@@ -73,6 +84,7 @@ class _Ladder:
     def __init__(self, ray: Ray, noise: float) -> None:
         self.ray = ray
         self.noise = noise
+        self.grained = False
         self.samples: dict[int, tuple[float, float]] = {}
         self.central: Limits | None = None
         self.right: Limits | None = None
@@ -117,17 +129,31 @@ class _Ladder:
         best = self.leading()
         return best is not None and best.steady.noise > best.steady.truncation
 
-    def quantised(self) -> bool:
-        """Whether the function stands still at the finest steps and moves, both ways, at others."""
-        order = sorted(self.samples)
-        finest = [self.samples[exponent] for exponent in order[:2]]
-        if any(moved != 0.0 for pair in finest for moved in pair):
-            return False
-        return any(plus != 0.0 != minus for plus, minus in self.samples.values())
+    def stands_still(self) -> bool:
+        """Whether the function does not move at all at the finest steps."""
+        finest = [self.samples[exponent] for exponent in sorted(self.samples)[:2]]
+        return all(moved == 0.0 for pair in finest for moved in pair)
 
-    def measure_grain(self) -> None:
-        """Raise the noise to the grain of the outputs, where they are quantised."""
-        grain = granularity(self.ray, [2.0**exponent for exponent in sorted(self.samples)[-2:]])
+    def largest_move(self) -> float:
+        """Largest central quotient where the function moves both ways; 0 if it does nowhere."""
+        return max(
+            (
+                abs(plus - minus) / 2.0 ** (exponent + 1)
+                for exponent, (plus, minus) in self.samples.items()
+                if plus != 0.0 != minus and math.isfinite(plus - minus)
+            ),
+            default=0.0,
+        )
+
+    def look_for_grain(self) -> None:
+        """Raise the noise to the grain of the outputs, if they stand still and are quantised."""
+        if self.grained or not self.stands_still():
+            return
+        self.climb(COARSEST_EXPONENTS)
+        self.grained = True
+        if self.largest_move() == 0.0:
+            return
+        grain = granularity(self.ray, [2.0**exponent for exponent in COARSEST_EXPONENTS[1:]])
         if grain > self.noise:
             self.noise = grain
             self._extrapolate()
@@ -182,19 +208,19 @@ def estimate_slope(
     """
     ladder = _Ladder(ray, max(noise, ray.rounding()))
     ladder.climb(FIRST_EXPONENTS)
+    ladder.look_for_grain()
     coarse, fine = FIRST_EXPONENTS[0], FIRST_EXPONENTS[-1]
     ceiling = COARSEST_EXPONENT + headroom
     while ladder.error() > target:
         up = coarse + RATIO_EXPONENT <= ceiling
         down = fine - RATIO_EXPONENT >= FINEST_EXPONENT
-        if ladder.quantised():
-            ladder.measure_grain()
         if up and (ladder.noise_rules() or not down):
             coarse += RATIO_EXPONENT
             ladder.climb([coarse])
         elif down:
             fine -= RATIO_EXPONENT
             ladder.climb([fine])
+            ladder.look_for_grain()
         else:
             break
     return _conclude(ladder)
@@ -207,9 +233,32 @@ def _conclude(ladder: _Ladder) -> Estimate:
     if ladder.central is None:
         return _one_sided(ladder)
     central, right, left = ladder.central, ladder.right, ladder.left
+    move = ladder.largest_move() if ladder.stands_still() else 0.0
+    if move > central.fine.error and abs(central.fine.value) < move / 2:
+        return Estimate(
+            central.fine.value, 2 * move + central.fine.error, ORACLE, Local.NOISY,
+            noise=ladder.noise, rungs=ladder.rungs(),
+            note="the function stands still at fine steps and moves at coarse ones",
+        )  # fmt: skip
     if not central.agree:
         return _two_scales(ladder, central)
-    return _two_sided(ladder, central.fine, right and right.fine, left and left.fine)
+    found = _two_sided(ladder, central.fine, right and right.fine, left and left.fine)
+    return _after_a_last_look(ladder, found)
+
+
+def _after_a_last_look(ladder: _Ladder, found: Estimate) -> Estimate:
+    """The same estimate, unless the end of the ladder hints at a slope beyond its reach."""
+    finest = ladder.rungs()[-2:]
+    hints = [q for rung in finest for q in (rung.forward, rung.backward)]
+    hint = finest[-1].central
+    if not math.isfinite(hint) or abs(hint) * finest[-1].step < 10 * ladder.ray.rounding():
+        return found
+    agree = all(abs(q - hint) <= LAST_LOOK * abs(hint) for q in hints)
+    low, high = found.interval()
+    gap = max(low - hint, hint - high)
+    if not agree or gap <= LAST_LOOK * abs(hint):
+        return found
+    return replace(found, error=2 * gap + found.error, local=Local.NOISY, note=TWO_SCALES)
 
 
 def _two_scales(ladder: _Ladder, central: Limits) -> Estimate:
@@ -224,9 +273,8 @@ def _two_scales(ladder: _Ladder, central: Limits) -> Estimate:
         return _two_sided(ladder, fine, right.fine, left.fine)
     gap = abs(fine.value - steady.value)
     return Estimate(
-        fine.value, gap + fine.error, ORACLE, Local.NOISY, noise=ladder.noise,
-        rungs=ladder.rungs(),
-        note="coarse and fine steps give different slopes: fine structure, or quantised values",
+        fine.value, gap + fine.error, ORACLE, Local.NOISY, steady.value, fine.value,
+        max(steady.error, fine.error), ladder.noise, ladder.rungs(), TWO_SCALES,
     )  # fmt: skip
 
 

@@ -21,8 +21,8 @@ FINER_RUNGS = 2
 aliasing, as for sin(1000 x)."""
 
 CREDIBLE = 0.25
-"""A finer candidate may contradict a steadier one only if its own bound is this much smaller than
-the gap between them."""
+"""A candidate may contradict the best one only if its own bound is this much smaller than the gap
+between them."""
 
 RELATIVE_FLOOR = 1e-10
 """No difference quotient is trusted beyond this relative accuracy, however well rungs agree."""
@@ -77,7 +77,9 @@ class Limits(NamedTuple):
     @property
     def agree(self) -> bool:
         """Whether the two answers are compatible within their bounds."""
-        return not _contradicts(self.fine, self.steady)
+        return self.fine.rung == self.steady.rung or not (
+            _contradicts(self.fine, self.steady) or _contradicts(self.steady, self.fine)
+        )
 
 
 def extrapolate(
@@ -86,9 +88,9 @@ def extrapolate(
     """Limits of ``quotients`` as the step goes to 0, or ``None`` with too few rungs.
 
     The noise of a candidate is at least what the finer rungs disagree with it: a quantised, noisy
-    or aliased function betrays itself there. ``steady`` has the smallest bound of all;
-    ``fine`` is the best of the finer candidates that contradict it and know enough to do so
-    (or ``steady`` again): structure below the step, which ``steady`` takes for noise.
+    or aliased function betrays itself there. The candidate with the smallest bound wins; where a
+    finer or a coarser one contradicts it and knows enough to do so, both are returned, as ``fine``
+    and ``steady``: what is structure to the one is noise to the other.
 
     Parameters
     ----------
@@ -111,17 +113,22 @@ def extrapolate(
         floor = RELATIVE_FLOOR * abs(value)
         error = SAFETY_TRUNCATION * truncation + drowned + floor
         limits.append(Limit(value, error, SAFETY_TRUNCATION * truncation, drowned, k))
-    if not limits:
-        return None
-    steady = min(limits, key=_error)
-    rivals = [one for one in limits if one.rung > steady.rung and _contradicts(one, steady)]
-    return Limits(steady, min(rivals, key=_error, default=steady))
+    return _two_answers(limits) if limits else None
+
+
+def _two_answers(limits: Sequence[Limit]) -> Limits:
+    best = min(limits, key=_error)
+    finer = [one for one in limits if one.rung > best.rung and _contradicts(one, best)]
+    if finer:
+        return Limits(best, min(finer, key=_error))
+    coarser = [one for one in limits if one.rung < best.rung and _contradicts(one, best)]
+    return Limits(min(coarser, key=_error, default=best), best)
 
 
 def _error(limit: Limit) -> float:
     return limit.error
 
 
-def _contradicts(fine: Limit, steady: Limit) -> bool:
-    gap = abs(fine.value - steady.value)
-    return gap > fine.error + steady.error and fine.error < CREDIBLE * gap
+def _contradicts(one: Limit, other: Limit) -> bool:
+    gap = abs(one.value - other.value)
+    return gap > one.error + other.error and one.error < CREDIBLE * gap

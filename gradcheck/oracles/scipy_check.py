@@ -1,4 +1,4 @@
-"""The independent second opinion: SciPy's forward difference, as `scipy.optimize.check_grad` uses."""
+"""The independent second opinion: the forward difference behind `scipy.optimize.check_grad`."""
 
 from __future__ import annotations
 
