@@ -23,7 +23,7 @@ from gradcheck.relations import cotangents, layouts, repetition, structure, vari
 from gradcheck.relations.cotangents import hessian_symmetry
 from gradcheck.relations.scene import Broken, Scene, note, raising
 from gradcheck.relations.structure import non_finite_entries
-from gradcheck.result import Finding
+from gradcheck.result import Finding, Severity
 
 __all__ = [
     "DEFAULT",
@@ -112,10 +112,16 @@ def relate(scene: Scene, names: Iterable[str] | None = None) -> tuple[Finding, .
     with _overheard(scene) as said:
         for relation in chosen:
             found.extend(relation(scene))
-            if any(finding.name.startswith("mutates-") for finding in found):
-                break  # the point is no longer what the claim was made for
+            if any(map(_spoils_the_rest, found)):
+                break
     found.extend(said)
     return tuple(dict.fromkeys(found))
+
+
+def _spoils_the_rest(finding: Finding) -> bool:
+    """Whether no later call can be compared with an earlier one."""
+    unstable = finding.name.startswith(("mutates-", "accumulates", "non-deterministic-"))
+    return unstable and finding.severity is not Severity.NOTE
 
 
 def _named(name: str) -> Relation:
@@ -153,11 +159,17 @@ class _Echo(io.TextIOBase):
 
     def __init__(self, through: TextIO) -> None:
         self.through = through
-        self.first = ""
+        self.heard = ""
 
     def write(self, text: str) -> int:
-        self.first = self.first or text.strip().partition("\n")[0]
+        if "\n" not in self.heard:
+            self.heard += text
         return int(self.through.write(text))
+
+    @property
+    def first(self) -> str:
+        """The first line."""
+        return self.heard.lstrip().partition("\n")[0].rstrip()
 
     def flush(self) -> None:
         self.through.flush()

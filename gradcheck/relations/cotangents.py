@@ -61,6 +61,8 @@ def cotangent_dtype(scene: Scene) -> Iterator[Finding]:
     eps = float(np.finfo(np.float32).eps)
     for name, expected in numeric_claims(claims[1]).items():
         got = np.asarray(claims[0].get(name))
+        if got.dtype.char in "fF":
+            expected = expected.astype(got.dtype)
         if discrepancy(got, expected) > allowance(eps) * magnitude(expected):
             yield failure(
                 "cotangent-dtype",

@@ -44,7 +44,7 @@ def is_rounding(got: Array, expected: Array, jittered: Callable[[], Array | None
     if gap == 0:
         return True
     size = magnitude(expected)
-    if gap <= allowance(epsilon([got, expected])) * size:
+    if gap <= max(LOW_PRECISION, allowance(epsilon([got, expected]))) * size:
         return True
     if got.shape != expected.shape:
         return False

@@ -59,10 +59,9 @@ def deterministic(scene: Scene) -> Iterator[Finding]:
     again = scene.repeated_claim
     if random_forward or _same_claims(again, scene.claim):
         return
-    twice = scene.third_claim
-    if _same_claims(again, twice):
-        return  # it changed once, for good: `stale` says so
-    yield _backward_noise(scene, again, twice)
+    once, twice = scene.third_claim, scene.fourth_claim
+    if not _same_claims(once, twice):  # else it changed once, for good: `stale` says so
+        yield _backward_noise(scene, once, twice)
 
 
 def stale(scene: Scene) -> Iterator[Finding]:
@@ -207,12 +206,16 @@ def _differing(left: Claims, right: Mapping[str, Array | None]) -> tuple[str, Ar
     return name, np.asarray(left[name]), np.asarray(right[name])
 
 
-def _backward_noise(scene: Scene, again: Claims, twice: Claims) -> Finding:
-    if not numeric_claims(again) or again.keys() != twice.keys():
-        return failure("non-deterministic-backward", "two calls of backward return other names.")
-    name, after, before = _differing(twice, again)
-    first = scene.claim.get(name)
-    if first is not None and _grows(after, before, first):
+def _backward_noise(scene: Scene, once: Claims, twice: Claims) -> Finding:
+    if not _comparable(twice, once):
+        return failure(
+            "non-deterministic-backward",
+            f"two calls of backward returned gradients for {', '.join(once)} and for "
+            f"{', '.join(twice)}. Expected the same names. Do: return all gradients every time.",
+        )
+    name, after, before = _differing(twice, once)
+    third = scene.vjp(scene.inputs, scene.cotangent, "the fifth time at one point").get(name)
+    if third is not None and _grows(before, after, third):
         return failure(
             "accumulates",
             f"every call of backward adds to the gradient of {name} ({shown(name, after, before)})."
@@ -231,20 +234,25 @@ def _backward_noise(scene: Scene, again: Claims, twice: Claims) -> Finding:
     )
 
 
-def _grows(after: Array, before: Array, first: Array) -> bool:
-    if not after.shape == before.shape == first.shape or magnitude(first) == 0:
+def _comparable(left: Claims, right: Mapping[str, Array | None]) -> bool:
+    return any(right.get(name) is not None for name in numeric_claims(left))
+
+
+def _grows(first: Array, second: Array, third: Array) -> bool:
+    """Whether three answers to one question are a, a + b, a + 2b."""
+    if not first.shape == second.shape == third.shape:
         return False
     with np.errstate(all="ignore"):
-        step = after - before
-    limit = allowance(epsilon([first])) * max(magnitude(after), magnitude(first))
-    return discrepancy(step, first) <= limit
+        steps = second - first, third - second
+    limit = allowance(epsilon([first])) * max(magnitude(third), magnitude(steps[0]))
+    return discrepancy(*steps) <= limit < magnitude(steps[0])
 
 
 def _why_stale(scene: Scene, again: Claims) -> Iterator[Finding]:
     twice = scene.third_claim
     if not _same_claims(twice, again) and not _same_claims(twice, scene.claim):
         return  # it changes with every call: `deterministic` says so
-    if not numeric_claims(again) or not _differs_in_numbers(again, scene.claim):
+    if not _comparable(again, scene.claim):
         return
     name, after, before = _differing(again, scene.claim)
     if _relative(after, before) <= allowance(epsilon([after])):
@@ -256,10 +264,6 @@ def _why_stale(scene: Scene, again: Claims) -> Iterator[Finding]:
         "inputs, or pass what forward saved instead of keeping it.",
         name,
     )
-
-
-def _differs_in_numbers(left: Claims, right: Mapping[str, Array | None]) -> bool:
-    return any(right.get(name) is not None for name in numeric_claims(left))
 
 
 def _against_fresh(scene: Scene) -> Iterator[Finding]:

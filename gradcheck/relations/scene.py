@@ -182,10 +182,18 @@ class Scene:
 
     @property
     def third_claim(self) -> Claims:
-        """The claim at the first point, asked for twice in a row."""
+        """The claim at the first point, asked for a third time."""
         return self.shared(
             "third_claim",
             lambda: self.vjp(self.inputs, self.cotangent, "the third time at one point"),
+        )
+
+    @property
+    def fourth_claim(self) -> Claims:
+        """The claim at the first point, asked for right after `third_claim`."""
+        return self.shared(
+            "fourth_claim",
+            lambda: self.vjp(self.inputs, self.cotangent, "the fourth time at one point"),
         )
 
     @property
