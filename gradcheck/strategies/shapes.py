@@ -6,6 +6,7 @@ Integers are literal sizes, a leading ``...`` stands for any leading axes, ``""`
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -121,6 +122,15 @@ class Axes:
         if _is_range(bounds):
             return _uniform(bounds[0], max(bounds[0], min(bounds[1], bounds[0] + SMALL[1] - 1)))
         return st.sampled_from(tuple(bounds))
+
+    def smallest(self, name: str) -> int:
+        """The size that no example goes below."""
+        bounds = self.bounds.get(name, SMALL)
+        if isinstance(bounds, int):
+            return bounds
+        if isinstance(bounds, SearchStrategy):
+            return sys.maxsize
+        return bounds[0] if _is_range(bounds) else sys.maxsize
 
     def thresholds(self, name: str) -> tuple[int, ...]:
         """Larger sizes at which code is known to break."""
