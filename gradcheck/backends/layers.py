@@ -40,7 +40,8 @@ def layer_subject(
     Inputs named as parameters of ``forward`` are passed to it. Every other input must be a
     parameter of the layer: an attribute, or an entry of its ``params`` dict. It is set before the
     forward, and what the layer held before is put back afterwards. Gradients of parameters are what
-    ``backward`` returns beside those of the arguments, or else are read from the entry or attribute
+    ``backward`` returns beside those of the arguments (in the order in which the layer lists its
+    parameters), or else are read from the entry or attribute
     that spells them (``dw``, ``grad_w``, ``w_grad``, ``w.grad``, ``grads["w"]`` …). A ``backward``
     without arguments is that of a scalar output: its gradients are for the cotangent 1.
 
@@ -225,7 +226,7 @@ class _Layer:
     def collect(self, inputs: Inputs, returned: Any) -> Claim:
         """Gradients of arguments and parameters, from what was returned and what is held."""
         arguments = self.arguments(inputs)
-        others = [key for key in inputs if key not in arguments]
+        others = self.in_own_order([key for key in inputs if key not in arguments])
         ordered = {key: inputs[key] for key in (*arguments, *others)}
         if _gives_all(returned, ordered, arguments):
             claim = normalise_claim(returned, ordered)
@@ -234,6 +235,15 @@ class _Layer:
             claim |= {key: self.held_gradient(key, inputs[key]) for key in others}
         return {key: claim[key] for key in inputs}
 
+    def in_own_order(self, parameters: list[str]) -> list[str]:
+        """Parameters in the order in which the layer lists them: that of gradients returned."""
+        listed = list(_attributes(self.layer))
+        for attribute in PARAMETER_DICTS:
+            held = getattr(self.layer, attribute, None)
+            listed += list(held) if isinstance(held, dict) else []
+        known = [key for key in listed if key in parameters]
+        return known if len(known) == len(parameters) else parameters
+
     def held_gradient(self, name: str, parameter: Array) -> Array | None:
         """A copy of the gradient the layer holds: its buffer is its own."""
         found = self.find_gradient(name)
@@ -241,8 +251,8 @@ class _Layer:
             if not is_differentiable(parameter):
                 return None
             raise InvalidSubject(
-                f"backward: got no gradient of {name}: {type(self.layer).__name__} has no entry or "
-                f"attribute like d{name}, grad_{name}, {name}.grad or grads[{name!r}]. "
+                f"backward: got no gradient of {name} from {type(self.layer).__name__}, expected "
+                f"an attribute or entry like d{name}, grad_{name}, {name}.grad or grads[{name!r}]. "
                 f"Do: say where it is, gradients={{{name!r}: 'attribute'}}."
             )
         return np.array(normalise_claim((found,), {name: parameter})[name])

@@ -166,7 +166,7 @@ def in_call_order(call: Call, names: Sequence[str]) -> tuple[str, ...]:
     known = [name for name in call.positional if name in names]
     keyword_only = [name for name in names if name in call.keywords and name not in known]
     strangers = [name for name in names if name not in known and name not in keyword_only]
-    if strangers and known and not call.is_open:
+    if strangers and call.keywords.intersection(known) and not call.is_open:
         raise InvalidArgument(
             f"inputs: got the names {', '.join(names)}; {', '.join(strangers)} is no parameter of "
             f"{call}. Do: name inputs as the parameters, or pass a tuple."

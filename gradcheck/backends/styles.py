@@ -201,7 +201,9 @@ class _Pair(_Written):
 
     def require(self, order: tuple[str, ...]) -> None:
         super().require(order)
-        _require_fit("pair" if self.style else "", self.forward, self.backward, order, {})
+        options = {**self.forward_options, **self.backward_options}
+        style = "pair" if self.style else ""
+        _require_fit(style, self.forward, self.backward, order, options)
         if self.style == "pair" or not _takes_cache(self.backward, len(order)):
             self.cached = False
         elif _only_cached(self.backward, len(order), self.backward_options):
