@@ -174,6 +174,9 @@ _GELU_SCALE = math.sqrt(8 / math.pi)
 _GELU_CUBIC = 0.044715
 """Coefficient of z³ in Hendrycks and Gimpel's approximation."""
 
+_GELU_FLAT = 60.0
+"""Beyond this z the sigmoid is 0 or 1 in any precision up to 80 bits, and z³ could overflow."""
+
 
 @dataclass(frozen=True)
 class GELU(_Elementwise):
@@ -193,8 +196,9 @@ class GELU(_Elementwise):
     def slope(self, z: Array, a: Array) -> Array:  # noqa: ARG002
         w = _gelu_argument(z)
         s = _sigmoid(w)
-        w_slope = _GELU_SCALE * (1 + 3 * _GELU_CUBIC * z * z)
-        slope: Array = s + z * s * _sigmoid(-w) * w_slope
+        near = _clip(z, _GELU_FLAT)
+        w_slope = _GELU_SCALE * (1 + 3 * _GELU_CUBIC * near * near)
+        slope: Array = s + near * s * _sigmoid(-w) * w_slope
         return slope
 
 
@@ -241,5 +245,11 @@ def _exp_of_minus_magnitude(z: Array) -> Array:
 
 
 def _gelu_argument(z: Array) -> Array:
-    argument: Array = _GELU_SCALE * (z + _GELU_CUBIC * z * z * z)
+    near = _clip(z, _GELU_FLAT)
+    argument: Array = _GELU_SCALE * (near + _GELU_CUBIC * near * near * near)
     return argument
+
+
+def _clip(z: Array, limit: float) -> Array:
+    """z held within ±limit, by its real part."""
+    return np.where(z.real > limit, limit, np.where(z.real < -limit, -limit, z))

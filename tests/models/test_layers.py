@@ -93,6 +93,16 @@ def test_only_a_layer_with_a_kink_says_so(name):
     assert CATALOGUE[name].has_kink == layer.has_kink == (abs(above - below) > 0.1)
 
 
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_the_largest_numbers_neither_overflow_nor_make_nan(name):
+    z = np.array([-1e300, 1e300])
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        a, _ = activation(name, 2).forward({}, z)
+        far = slopes(activation(name, 2), z)
+    rising = (a[1] - a[0]) / 1e300
+    np.testing.assert_allclose(far.sum(), rising, atol=1e-299)  # each is as steep as its asymptotes
+
+
 def test_softmax_is_its_formula():
     row = [0.3, -2.0, 40.0]
     total = mpmath.fsum(mpmath.exp(z) for z in row)
