@@ -8,7 +8,6 @@ from scipy import special
 
 from tests.corpus.accumulation import windows
 from tests.corpus.overflow import softmax
-from tests.corpus.state import sigmoid
 from tests.corpus.twin import Twin, normal, total
 
 
@@ -129,23 +128,23 @@ def attention_unscaled_keys(out_bar, q, k, v, causal=False):
 
 
 def memory_cell(x, forget, c):
-    """Cell states ``(t, d)`` of ``c = sigmoid(forget[t]) * c + tanh(x[t])``."""
+    """Cell states ``(t, d)`` of ``c = special.expit(forget[t]) * c + tanh(x[t])``."""
     states = np.zeros_like(x)
     for t in range(len(x)):
-        c = states[t] = sigmoid(forget[t]) * c + np.tanh(x[t])
+        c = states[t] = special.expit(forget[t]) * c + np.tanh(x[t])
     return states
 
 
 def _memory_cell_back(out_bar, x, forget, c, *, through_gate):
     states = memory_cell(x, forget, c)
     before = np.concatenate([c[None], states[:-1]])[: len(x)]
-    gates = sigmoid(forget)
+    gates = special.expit(forget)
     x_bar, forget_bar = np.zeros_like(x), np.zeros_like(forget)
     carried = np.zeros_like(c)
     for t in reversed(range(len(x))):
         state_bar = out_bar[t] + carried
-        x_bar[t] = state_bar * (1 - np.tanh(x[t]) ** 2)
-        forget_bar[t] = state_bar * before[t] * gates[t] * (1 - gates[t])
+        x_bar[t] = state_bar / np.cosh(np.clip(x[t], -350, 350)) ** 2
+        forget_bar[t] = state_bar * before[t] * gates[t] * special.expit(-forget[t])
         carried = state_bar * (gates[t] if through_gate else 1.0)
     return x_bar, forget_bar, carried
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hypothesis.strategies as hyp
 import numpy as np
+from scipy import special
 
 from tests.corpus.shapes import square, square_right
 from tests.corpus.twin import Twin, normal
@@ -93,18 +94,14 @@ def shows_when_called_twice(pair, point):
     return not np.array_equal(first, second)
 
 
-def sigmoid(z):
-    return 0.5 * (1 + np.tanh(z / 2))
-
-
 def gated(gate, value):
     """``silu(gate) * value``."""
-    return gate * sigmoid(gate) * value
+    return gate * special.expit(gate) * value
 
 
 def gated_right(out_bar, gate, value):
-    opened = sigmoid(gate)
-    slope = opened * (1 + gate * (1 - opened))
+    opened = special.expit(gate)
+    slope = opened * (1 + gate * special.expit(-gate))
     return out_bar * value * slope, out_bar * gate * opened
 
 

@@ -383,6 +383,49 @@ FUNCTIONS = (
         "ramp on a staircase", lambda x: x**2 + step_up(x), lambda x: 2 * x, between(-3, 3)
     ),
     elementwise("constant", lambda x: np.full_like(x, 3.7), lambda x: mpf(0), between(-3, 3)),
+    # Structure far below the size of the input: long steps jump over it.
+    elementwise(
+        "tanh 1e9 x at 0",
+        lambda x: np.tanh(1e9 * x),
+        lambda x: mpf(10) ** 9 * mpmath.sech(mpf(10) ** 9 * x) ** 2,
+        lambda rng: np.zeros(size(rng)),
+    ),
+    joint(
+        "steep tanh beside 30",
+        lambda x: x[0] + np.tanh(3e5 * x[1]),
+        lambda x: [mpf(1), 300_000 * mpmath.sech(300_000 * x[1]) ** 2],
+        lambda rng: np.array([30.0, rng.choice([0.0, 1e-7, 3e-6])]),
+    ),
+    joint(
+        "steep tanh far out beside 30",
+        lambda x: x[0] + np.tanh(3e5 * x[1]),
+        lambda x: [mpf(1), 300_000 * mpmath.sech(300_000 * x[1]) ** 2],
+        lambda rng: np.array([30.0, rng.uniform(1e-5, 1e-4)]),
+    ),
+    elementwise(
+        "bump at 1e10",
+        lambda x: np.exp(-((x - 1e10) ** 2) / 2),
+        lambda x: (mpf(10) ** 10 - x) * mpmath.exp(-((x - mpf(10) ** 10) ** 2) / 2),
+        lambda rng: 1e10 + vectors(1)(rng),
+    ),
+    elementwise(
+        "log gamma of 1 + 1e-20",
+        lambda x: special.gammaln(1 + x),
+        lambda x: mpmath.digamma(1 + x),
+        decades(-21, -19),
+    ),
+    elementwise(
+        "sinc at 1e15",
+        lambda x: np.sin(x) / x,
+        lambda x: (mpmath.cos(x) - mpmath.sin(x) / x) / x,
+        decades(14, 17),
+    ),
+    joint(
+        "log of a small difference",
+        lambda x: np.log(np.abs(x[0] * x[3] - x[1] * x[2])),
+        lambda x: [t / (x[0] * x[3] - x[1] * x[2]) for t in (x[3], -x[2], -x[1], x[0])],
+        lambda rng: rng.uniform(0.5, 2, 4) * np.array([1e11, 30.0, 600.0, 1.0]),
+    ),
     # Scales.
     elementwise(
         "1e-12 sin",
