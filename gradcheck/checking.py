@@ -526,9 +526,10 @@ class _Check:
             )
         drawn = {name: _draw(self.generator, array) for name, array in outputs.items()}
         if any(np.any(u) for u in drawn.values()):
+            self._doubt_nan(outputs)
             return drawn
         empty = all(array.size == 0 for array in outputs.values())
-        what = "empty" if empty else "NaN everywhere"
+        what = "empty" if empty else "nowhere finite"
         self.findings.append(
             Finding(
                 "empty-output" if empty else "non-finite-forward",
@@ -538,6 +539,20 @@ class _Check:
             )
         )
         return None
+
+    def _doubt_nan(self, outputs: Arrays) -> None:
+        floats = [array for array in outputs.values() if is_differentiable(array)]
+        missing = sum(int(np.isnan(array).sum()) for array in floats)
+        if missing:
+            self.findings.append(
+                Finding(
+                    "non-finite-forward",
+                    f"{missing} entries of the output of {self.counted.name} are NaN at this "
+                    "point: no derivative exists there. Expected finite numbers. "
+                    "Do: choose other inputs, or look for 0/0, inf - inf and overflow in forward.",
+                    Severity.DOUBT,
+                )
+            )
 
     def _claim(self, output: Any, cotangent: Arrays) -> bool:
         if self.forward_mode:
@@ -781,12 +796,12 @@ def _known(scene: Scene, key: str) -> Any:
 
 
 def _draw(generator: np.random.Generator, output: Array) -> Array:
-    """A Gaussian cotangent for one output; zero where the output is NaN or no float."""
+    """A Gaussian cotangent for one output; zero where the output is not finite, or no float."""
     if not is_differentiable(output):
         return np.zeros(output.shape)
     u = gaussian(generator, output).astype(output.dtype)
-    missing = np.isnan(output)
-    return np.where(missing, np.zeros((), output.dtype), u) if missing.any() else u
+    finite = np.isfinite(output)
+    return u if finite.all() else np.where(finite, u, np.zeros((), output.dtype))
 
 
 def _wide_cotangent(cotangent: Arrays) -> Arrays:

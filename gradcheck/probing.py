@@ -33,6 +33,7 @@ from gradcheck.result import (
     Verdict,
 )
 from gradcheck.surroundings import JITTER, Surroundings
+from gradcheck.trees import is_differentiable, named_outputs
 
 FIRST_SAMPLES = 4
 MORE_SAMPLES = (12, 16, 32)
@@ -136,6 +137,14 @@ def _non_finite(point: Point, name: str) -> Outcome | None:
     chosen = [int(i) for i in bad[:NON_FINITE_LOOKED_AT]]
     found = look_at(point, name, chosen, 0.0)
     outcome = Outcome(name, found.verdict, list(found.comparisons), table=found.table)
+    if not _finite_forward(point):
+        # Where forward overflows, a right backward has nothing finite to return.
+        outcome.verdict = Verdict.INCONCLUSIVE
+        outcome.comparisons = [
+            replace(c, verdict=Verdict.INCONCLUSIVE, reason="the function is not finite here")
+            for c in outcome.comparisons
+        ]
+        return outcome
     if found.verdict is Verdict.WRONG:
         where = next(c for c in found.comparisons if c.verdict is Verdict.WRONG)
         outcome.comparisons = [gather_evidence(point, where), *outcome.comparisons]
@@ -151,6 +160,11 @@ def _non_finite(point: Point, name: str) -> Outcome | None:
             )
         )
     return outcome
+
+
+def _finite_forward(point: Point) -> bool:
+    outputs = named_outputs(point.output).values()
+    return all(bool(np.all(np.isfinite(y))) for y in outputs if is_differentiable(y))
 
 
 class _Resolver:
