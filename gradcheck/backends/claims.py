@@ -82,6 +82,8 @@ def normalise_claim(
     {'x': None, 'w': array([1.])}
     """
     names = list(inputs)
+    if type(returned) is tuple and len(returned) == len(names):
+        return {n: _gradient(n, g, inputs) for n, g in zip(names, returned, strict=True)}
     if isinstance(returned, Mapping):
         return _from_mapping(returned, inputs, names)
     if isinstance(returned, tuple):
@@ -218,8 +220,10 @@ def _may_lack(inputs: Mapping[str, Any] | Sequence[str], name: str) -> bool:
 
 
 def _gradient(name: str, grad: Any, inputs: Mapping[str, Any] | Sequence[str]) -> Array | None:
-    if grad is None or isinstance(grad, (np.ndarray, np.generic)):
-        return None if grad is None else np.asarray(grad)
+    if grad is None or type(grad) is np.ndarray:
+        return grad
+    if isinstance(grad, (np.ndarray, np.generic)):
+        return np.asarray(grad)
     scalar = isinstance(grad, (bool, int, float, complex))
     is_0d = isinstance(inputs, Mapping) and np.ndim(inputs[name]) == 0
     if hasattr(grad, "__array__") or (scalar and is_0d):

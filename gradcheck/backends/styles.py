@@ -21,7 +21,7 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -139,6 +139,12 @@ def as_subject(
     )
 
 
+class _Binding(NamedTuple):
+    order: tuple[str, ...]
+    by_name: bool
+    in_order: bool
+
+
 class _Written(ABC):
     """Two callables and their options; the styles differ in how they are called."""
 
@@ -147,15 +153,22 @@ class _Written(ABC):
         self.forward_options = forward.chosen(options)
         self.backward_options = backward.chosen(options)
         self.style = style
-        self.orders: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self.bindings: dict[tuple[str, ...], _Binding] = {}
 
-    def order(self, inputs: Inputs) -> tuple[str, ...]:
-        """Input names in the order of the call; looked up once per set of names."""
+    def binding(self, inputs: Inputs) -> _Binding:
+        """How inputs of these names are passed; looked up once per tuple of names."""
         key = tuple(inputs)
-        if key not in self.orders:
-            self.orders[key] = order = in_call_order(self.forward, key)
+        found = self.bindings.get(key)
+        if found is None:
+            order = in_call_order(self.forward, key)
             self.require(order)
-        return self.orders[key]
+            found = _Binding(order, _is_by_name(self.forward, order), order == key)
+            self.bindings[key] = found
+        return found
+
+    def arguments(self, inputs: Inputs) -> list[Array]:
+        """The inputs in the order of the call."""
+        return [inputs[name] for name in self.binding(inputs).order]
 
     def require(self, order: tuple[str, ...]) -> None:
         """Refuse inputs that the forward cannot take."""
@@ -163,8 +176,12 @@ class _Written(ABC):
 
     def run(self, inputs: Inputs) -> Any:
         """What the forward returns."""
-        order = self.order(inputs)
-        return _called(self.forward, order, [inputs[k] for k in order], self.forward_options)
+        binding = self.binding(inputs)
+        arrays = [inputs[name] for name in binding.order]
+        if binding.by_name:
+            named = dict(zip(binding.order, arrays, strict=True))
+            return self.forward.function(**named, **self.forward_options)
+        return self.forward.function(*arrays, **self.forward_options)
 
     def value(self, inputs: Inputs) -> Any:
         return checked_output(self.run(inputs))
@@ -173,8 +190,10 @@ class _Written(ABC):
     def claim(self, inputs: Inputs, cotangent: Any) -> Claim: ...
 
     def normalised(self, returned: Any, inputs: Inputs) -> Claim:
-        ordered = {name: inputs[name] for name in self.order(inputs)}
-        claim = normalise_claim(returned, ordered)
+        binding = self.binding(inputs)
+        if binding.in_order:
+            return normalise_claim(returned, inputs)
+        claim = normalise_claim(returned, {name: inputs[name] for name in binding.order})
         return {name: claim[name] for name in inputs}
 
 
@@ -185,15 +204,14 @@ class _Pair(_Written):
 
     def value(self, inputs: Inputs) -> Any:
         returned = self.run(inputs)
-        if self.is_cached(inputs, returned):
+        if self.cached or (self.cached is None and self.is_cached(inputs, returned)):
             returned = _split(returned)[0]
         return checked_output(returned)
 
     def claim(self, inputs: Inputs, cotangent: Any) -> Claim:
-        order = self.order(inputs)
+        arguments = self.arguments(inputs)
         if self.cached is None:
             self.is_cached(inputs, self.run(inputs))
-        arguments = [inputs[name] for name in order]
         if self.cached:
             arguments = [_split(self.run(inputs))[1]]
         returned = self.backward.function(cotangent, *arguments, **self.backward_options)
@@ -210,9 +228,8 @@ class _Pair(_Written):
             self.cached = True
 
     def is_cached(self, inputs: Inputs, returned: Any) -> bool:
-        """Whether the pair is of the cached style; settled by the first value seen."""
-        if self.cached is None:
-            self.cached = _looks_cached(returned, list(inputs.values()))
+        """Whether the pair is of the cached style, as the first value seen shows."""
+        self.cached = _looks_cached(returned, list(inputs.values()))
         return self.cached
 
 
@@ -235,7 +252,7 @@ class _Gradient(_Written):
         return _scalar(checked_output(self.run(inputs)))
 
     def claim(self, inputs: Inputs, cotangent: Any) -> Claim:
-        arguments = [inputs[name] for name in self.order(inputs)]
+        arguments = self.arguments(inputs)
         returned = self.backward.function(*arguments, **self.backward_options)
         return _scaled(self.normalised(returned, inputs), cotangent)
 
@@ -358,12 +375,10 @@ def _require_fit(
     )
 
 
-def _called(call: Call, order: tuple[str, ...], arrays: list[Array], options: Options) -> Any:
-    by_name = call.keyword_only
-    known = set(order) <= set(call.positional) | by_name
-    if known and order != call.positional[: len(order)]:
-        return call.function(**dict(zip(order, arrays, strict=True)), **options)
-    return call.function(*arrays, **options)
+def _is_by_name(call: Call, order: tuple[str, ...]) -> bool:
+    """Whether the inputs skip a parameter, or are keyword-only, and so must be named."""
+    known = set(order) <= call.keywords
+    return known and order != call.positional[: len(order)]
 
 
 def _takes_cache(backward: Call, count: int) -> bool:
