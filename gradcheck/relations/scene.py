@@ -95,7 +95,7 @@ class Scene:
     memo: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        self.returned = self.claim
+        self.returned = as_claims(self.claim)
         self.claim = _copied(self.claim)
         self.outputs = named_outputs(self.output)
         self.cotangents = named_outputs(self.cotangent)
