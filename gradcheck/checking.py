@@ -23,7 +23,7 @@ from gradcheck.oracles import quick_slope
 from gradcheck.point import Counted, Point, is_steering, shaped_cotangent, widened
 from gradcheck.probing import Outcome, check_inputs
 from gradcheck.relations import DEFAULT, RELATIONS, Scene, raising, relate
-from gradcheck.report.terminal import render
+from gradcheck.report.terminal import render, reproduction
 from gradcheck.result import (
     Case,
     CheckResult,
@@ -466,7 +466,7 @@ class _Check:
         cotangent = self._cotangent(output)
         if cotangent is None or not self._claim(output, cotangent):
             return self._result()
-        names = self._checkable(output)
+        names = self._checkable()
         self._relate(output, cotangent)
         if names and not any(finding.name.startswith("mutates-") for finding in self.findings):
             self.point = self._make_point(output, cotangent, names)
@@ -579,7 +579,7 @@ class _Check:
         self.claim = {k: None if g is None else np.asarray(g) for k, g in claim.items()}
         return True
 
-    def _checkable(self, output: Any) -> list[str]:
+    def _checkable(self) -> list[str]:
         """Differentiable, non-empty inputs whose claim has their shape."""
         names = []
         for name, array in self.inputs.items():
@@ -694,7 +694,8 @@ class _Check:
         comparisons = tuple(c for o in self.outcomes for c in o.comparisons[:SHOWN_COMPARISONS])
         self._note_vacuous(verdict)
         entries = {o.name: o.table for o in self.outcomes if o.table is not None}
-        diagnoses, guilty = (), ""
+        diagnoses: tuple[Diagnosis, ...] = ()
+        guilty = ""
         if verdict is Verdict.WRONG and self.options.diagnose:
             diagnoses = self._diagnose(entries)
             guilty = self._guilty_layer()
@@ -776,8 +777,6 @@ class _Check:
     def _reproduce(self, verdict: Verdict) -> str:
         if verdict is Verdict.CORRECT or self.call is None:
             return ""
-        from gradcheck.report.terminal import reproduction
-
         return reproduction(
             self.call.function,
             [_name_of(one) for one in self.call.callables],
