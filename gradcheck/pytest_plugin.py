@@ -31,6 +31,8 @@ MAX_EVIDENCE = 5
 """Distinct failures kept of one test: Hypothesis shrinks each, so the last seen is the smallest."""
 GRADIENT = "gradient"
 """Check id of the comparison with an estimate; all other ids are exact relations."""
+PROBLEM = "gradcheck_problem"
+"""Key under which a worker tells why it cannot run the tests it collected."""
 SUFFIXES = (".html", ".json", ".jsonl")
 MARKER_ARGUMENTS = {"check"}
 
@@ -319,14 +321,27 @@ def _expected_failures(config: pytest.Config) -> dict[str, str]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark, expect failures, select; and keep one shard of everything collected."""
     run = config.stash[RUN]
-    for item in items:
-        _mark(item)
-    _expect_failures(run.xfails, items)
+    try:
+        for item in items:
+            _mark(item)
+        _expect_failures(run.xfails, items)
+    except pytest.UsageError as error:
+        if not _is_worker(config):
+            raise
+        items.clear()  # an error in a worker would end xdist without a word
+        config.workeroutput[PROBLEM] = str(error)  # type: ignore[attr-defined]
     _keep(config, items, [item for item in items if _selected(item, run)])
-    if run.shard[1] > 1:
-        index, count = run.shard
-        ours = set(sorted({item.nodeid for item in items})[index - 1 :: count])
-        _keep(config, items, [item for item in items if item.nodeid in ours])
+    if run.shard[1] > 1 and not config.getoption("lf", default=False):
+        _keep(config, items, _shard_of(items, *run.shard))
+
+
+def _shard_of(items: list[pytest.Item], index: int, count: int) -> list[pytest.Item]:
+    """Every count-th test in the order of their names, which is the same on every machine.
+
+    With ``--lf`` there are no shards: what failed on a machine was of its own shard already.
+    """
+    ours = set(sorted({item.nodeid for item in items})[index - 1 :: count])
+    return [item for item in items if item.nodeid in ours]
 
 
 def _mark(item: pytest.Item) -> None:
@@ -453,6 +468,7 @@ class Controller:
         self.rows: dict[str, Row] = {}
         self.journals: list[Journal] = []
         self.notes: list[str] = []
+        self.problems: list[str] = []
 
     def pytest_sessionstart(self) -> None:
         """Open the files while a full disk is still a usage error."""
@@ -501,12 +517,22 @@ class Controller:
                 self.journals.remove(journal)
                 self.notes.append(f"report lost: {error}")
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Hear why an xdist worker could not run anything."""
+        problem = getattr(node, "workeroutput", {}).get(PROBLEM)
+        if problem and problem not in self.problems:
+            self.problems.append(problem)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Publish what was gathered; the summary comes after."""
         if self.config.option.collectonly:
             return
-        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self.run.shard[1] > 1:
+        if self.problems:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+            self.notes += [f"ERROR: {problem}" for problem in self.problems]
+        elif exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self.run.shard[1] > 1:
             session.exitstatus = pytest.ExitCode.OK  # more shards than tests
         rows = list(self.rows.values())
         if rows:
