@@ -473,6 +473,7 @@ class _Check:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what the subject says at x is noted already
                 self._estimate(names)
+                self.counted.relating = True  # what follows is the relation with a second point
                 self._second_point()
         return self._result()
 
