@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,7 +16,6 @@ from gradcheck.trees import Array, is_differentiable
 
 try:
     import jax
-    from jax.experimental import enable_x64
 except ImportError:
     jax = None
 
@@ -75,12 +75,12 @@ class _Jax:
         return floats, [jax.numpy.asarray(inputs[key]) for key in floats], of_floats
 
     def value(self, inputs: Inputs) -> Any:
-        with enable_x64():
+        with _in_64_bits():
             _, arrays, function = self.split(inputs)
             return checked_output(_arrays(function(*arrays)))
 
     def claim(self, inputs: Inputs, cotangent: Any) -> Claim:
-        with enable_x64():
+        with _in_64_bits():
             floats, arrays, function = self.split(inputs)
             output, pull_back = jax.vjp(function, *arrays)
             leaves, structure = jax.tree_util.tree_flatten(output)
@@ -92,10 +92,16 @@ class _Jax:
             return {key: _conjugated(found.get(key)) for key in inputs}
 
     def push_forward(self, inputs: Inputs, tangents: Inputs) -> Any:
-        with enable_x64():
+        with _in_64_bits():
             floats, arrays, function = self.split(inputs)
             directions = [jax.numpy.asarray(tangents[key]) for key in floats]
             return _arrays(jax.jvp(function, tuple(arrays), tuple(directions))[1])
+
+
+def _in_64_bits() -> Any:
+    if hasattr(jax, "enable_x64"):
+        return jax.enable_x64(True)
+    return importlib.import_module("jax.experimental").enable_x64()  # before JAX 0.8
 
 
 def _arrays(tree: Any) -> Any:

@@ -127,9 +127,17 @@ def _tensors(inputs: Inputs) -> dict[str, Any]:
 
 
 def _tensor(array: Array) -> Any:
-    # A copy: torch takes neither negative strides nor read-only memory.
-    tensor = torch.from_numpy(np.array(array, order="C", copy=True))
+    tensor = _laid_out(array)
     return tensor.requires_grad_() if is_differentiable(array) else tensor
+
+
+def _laid_out(array: Array) -> Any:
+    """A copy with the strides of the array, as far as torch has such (it has no negative ones)."""
+    plain = torch.from_numpy(np.array(array, order="C", copy=True))
+    strides = [abs(stride) // array.itemsize for stride in array.strides]
+    if 0 in strides or array.size < 2 or plain.stride() == tuple(strides):
+        return plain
+    return torch.empty_strided(plain.shape, strides, dtype=plain.dtype).copy_(plain)
 
 
 def _as_array(tensor: Any) -> Any:
@@ -156,7 +164,7 @@ def _tensor_pairs(output: Any, cotangent: Any) -> tuple[list[Any], list[Any]]:
 
 
 def _like(cotangent: Any, output: Any) -> Any:
-    return torch.from_numpy(np.array(cotangent, copy=True)).to(output.dtype).reshape(output.shape)
+    return _laid_out(np.asarray(cotangent)).to(output.dtype).reshape(output.shape)
 
 
 def _gradient(grad: Any, wanted: bool, array: Array) -> Array | None:
