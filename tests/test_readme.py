@@ -35,14 +35,18 @@ def pytest_on(folder, name):
     return run(["-m", "pytest", "-q", *options], folder)
 
 
+def without_numbers(line):
+    """What stays the same when another version of NumPy or Hypothesis draws other numbers."""
+    return re.sub(r"[-+]?\d[\d.]*(e-?\d+)?", "#", line.strip())
+
+
 def test_the_wrong_gradient_earns_the_message_shown(tmp_path):
     finished = pytest_on(tmp_path, "wrong")
     assert finished.returncode == pytest.ExitCode.TESTS_FAILED
-    message = block("output", "wrong").strip()
-    assert message
-    seen = [line.removeprefix("E   ").strip() for line in finished.stdout.splitlines()]
-    missing = [line for line in message.splitlines() if line.strip() not in seen]
-    assert not missing, finished.stdout
+    seen = {without_numbers(line.removeprefix("E ")) for line in finished.stdout.splitlines()}
+    first, *rest = block("output", "wrong").splitlines()
+    assert any(without_numbers(first) in line for line in seen), finished.stdout
+    assert {without_numbers(line) for line in rest if line.strip()} <= seen, finished.stdout
 
 
 def test_the_right_properties_pass(tmp_path):
