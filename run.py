@@ -26,11 +26,12 @@ NEWEST = (3, 14)
 # Workers are processes, one a core: a BLAS with threads of its own would only get in their way.
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
-# Long and short tests are mixed, so an idle worker takes from a busy one.
-PYTEST = ["-m", "pytest", "-n", "auto", "--dist", "worksteal"]
+# Long and short tests are mixed, so an idle worker takes from a busy one. The seed is the same here
+# and in CI; another one after the verb overrides it.
+PYTEST = ["-m", "pytest", "-n", "auto", "--dist", "worksteal", "--gradcheck-seed", "0"]
 
 COMMANDS = {
-    "verify": [[*PYTEST, "tests/models", "tests/losses"]],
+    "verify": [[*PYTEST, "tests/models", "tests/losses", "tests/verification"]],
     "test": [PYTEST],
     "lint": [
         ["-m", "ruff", "check"],
