@@ -10,6 +10,9 @@ SMALLEST_SHARE = 2.0**-7
 """A coordinate moves with at least this share of the typical size of its array: zeros must move,
 and a stray 1e-8 among ones must not be drowned in the rounding of the function."""
 
+SMALLEST_SCALE = 2.0**-960
+"""Steps of subnormal inputs would round to nothing: they move by this instead."""
+
 OFF_GRID = 0.87431
 """Coordinate steps are no round numbers: a function's last bits should show its own grain."""
 
@@ -29,7 +32,7 @@ def coordinate_scales(x: Array) -> Array:
         return np.where(finite, 1.0, 0.0)
     relative = size / largest
     typical = largest * float(np.sqrt(np.mean(relative * relative)))
-    floored = np.maximum(size, SMALLEST_SHARE * typical)
+    floored = np.maximum(size, max(SMALLEST_SHARE * typical, SMALLEST_SCALE))
     _, exponent = np.frexp(floored)
     scales = np.ldexp(1.0, exponent - 1)
     return scales if finite.all() else np.where(finite, scales, 0.0)

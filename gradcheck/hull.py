@@ -17,16 +17,19 @@ changes far less over the tiny jitter, two pieces of a kink hardly ever."""
 INSIDE = 1e-3
 """Distance from the hull, relative to each entry, that the jitter of the samples may cause."""
 
-SEEN_ENOUGH = 3
-"""Samples are saturated when each distinct gradient was seen this often on average and none once:
-by Good and Turing's estimate the unseen ones then have little probability left."""
+SEEN_ENOUGH = 12
+"""Samples are saturated when there are this many for each distinct gradient and one more, and none
+was seen less than `SEEN_LEAST` times. If one of d + 1 equally likely pieces was still unseen, the
+chance of that is below ``(d / (d + 1)) ** (12 (d + 1)) < exp(-12) = 6e-6``."""
+
+SEEN_LEAST = 3
 
 ROWS = 128
 """Entries given to the linear program: those on which claim and samples differ most."""
 
 
 class Membership(enum.Enum):
-    """Where a claim lies among the limiting gradients."""
+    """Where a claim lies among the gradients found around a point."""
 
     SMOOTH = "all gradients around the point agree"
     INSIDE = "the claim is a convex combination of the gradients around the point"
@@ -51,7 +54,7 @@ def locate(claim: Array, samples: Array) -> Location:
 
     Examples
     --------
-    >>> around = np.array([[1.0, 0.0], [0.0, 1.0]] * 4)          # max of two tied entries
+    >>> around = np.array([[1.0, 0.0], [0.0, 1.0]] * 18)         # max of two tied entries
     >>> locate(np.array([0.5, 0.5]), around).membership.name
     'INSIDE'
     >>> locate(np.array([1.0, 1.0]), around).membership.name
@@ -68,7 +71,7 @@ def locate(claim: Array, samples: Array) -> Location:
         return Location(Membership.SMOOTH)
     if _distance(scaled, target) <= INSIDE:
         return Location(Membership.INSIDE)
-    if min(counts) > 1 and sum(counts) >= SEEN_ENOUGH * len(counts):
+    if _saturated(counts):
         return Location(Membership.OUTSIDE)
     entry = _entry_outside(scaled, target)
     if entry is None:
@@ -91,13 +94,17 @@ def _cluster(scaled: Array) -> list[int]:
     return counts
 
 
+def _saturated(counts: list[int]) -> bool:
+    return min(counts) >= SEEN_LEAST and sum(counts) >= SEEN_ENOUGH * (len(counts) + 1)
+
+
 def _entry_outside(scaled: Array, target: Array) -> int | None:
     """An entry that alone shows it: few values there, each seen often, claim beyond them all."""
     low, high = scaled.min(axis=0), scaled.max(axis=0)
     suspects = np.flatnonzero((target < low - INSIDE) | (target > high + INSIDE))
     for entry in suspects[:ROWS]:
         counts = _cluster(scaled[:, entry : entry + 1])
-        if min(counts) > 1 and len(scaled) >= SEEN_ENOUGH * len(counts):
+        if _saturated(counts):
             return int(entry)
     return None
 

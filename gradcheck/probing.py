@@ -33,12 +33,18 @@ from gradcheck.result import (
     Verdict,
 )
 from gradcheck.surroundings import JITTER, Surroundings
-from gradcheck.trees import is_differentiable, named_outputs
+from gradcheck.trees import Arrays, is_differentiable, named_outputs
 
 FIRST_SAMPLES = 4
-MORE_SAMPLES = (12, 16, 32)
+MORE_SAMPLES = (12, 20, 28)
 """Gradients sampled around a doubtful point: few first, for a bug that is everywhere shows in any
 two; then more while new pieces of a kink keep appearing."""
+
+OUTPUTS_LOOKED_AT = 4
+"""Outputs that are looked at alone, where a kink has too many pieces for all of them together."""
+
+KINK_STEP = 2.0**-11
+"""Step at which outputs are compared for bending: a kink bends by it, a curve by its square."""
 
 ENOUGH_SAMPLES = 3
 """With fewer verified gradients nothing is said about a kink."""
@@ -137,7 +143,7 @@ def _non_finite(point: Point, name: str) -> Outcome | None:
     chosen = [int(i) for i in bad[:NON_FINITE_LOOKED_AT]]
     found = look_at(point, name, chosen, 0.0)
     outcome = Outcome(name, found.verdict, list(found.comparisons), table=found.table)
-    if not _finite_forward(point):
+    if not _finite_forward(point) and not _log_zeros(point, name, chosen):
         # Where forward overflows, a right backward has nothing finite to return.
         outcome.verdict = Verdict.INCONCLUSIVE
         outcome.comparisons = [
@@ -165,6 +171,16 @@ def _non_finite(point: Point, name: str) -> Outcome | None:
 def _finite_forward(point: Point) -> bool:
     outputs = named_outputs(point.output).values()
     return all(bool(np.all(np.isfinite(y))) for y in outputs if is_differentiable(y))
+
+
+def _log_zeros(point: Point, name: str, chosen: list[int]) -> bool:
+    """Whether these entries and all infinite outputs are ``-inf``: zeros in the log domain.
+
+    A masked logit cannot move, nor can the log-sum of nothing but such: the derivative is 0.
+    """
+    outputs = [y for y in named_outputs(point.output).values() if is_differentiable(y)]
+    masked = all(bool(np.all(np.isfinite(y) | (y == -np.inf))) for y in outputs)
+    return masked and bool(np.all(point.work[name].reshape(-1)[chosen] == -np.inf))
 
 
 class _Resolver:
@@ -271,8 +287,7 @@ class _Resolver:
         found, entry = locate(_reals(gradient), _reals(samples))
         if found is not Membership.OUTSIDE:
             return found
-        few = len(samples) < FIRST_SAMPLES + MORE_SAMPLES[0] // 2
-        if few or (entry is not None and self._entry_is_right(entry % gradient.size)):
+        if entry is not None and self._entry_is_right(entry % gradient.size):
             return Membership.UNKNOWN
         return found
 
@@ -293,13 +308,61 @@ class _Resolver:
         return self._by_entries(comparison)
 
     def _unsaturated(self, comparison: Comparison) -> Outcome:
-        if comparison.verdict is Verdict.CORRECT:
-            return self._outcome(comparison, kinks=1)
+        """Too many pieces at once: one output at a time has fewer."""
+        found = self._by_outputs()
+        if found is Membership.OUTSIDE:
+            return self._convention(comparison) if self.lenient else self._wrong(comparison)
+        if comparison.verdict is Verdict.CORRECT or found is Membership.INSIDE:
+            return self._outcome(_accepted(comparison), kinks=1)
         if self.lenient:
             return self._convention(comparison)
         return self._inconclusive(
             comparison, "a kink of many pieces: new gradients keep appearing around the point"
         )
+
+    def _by_outputs(self) -> Membership:
+        """Membership for one-hot cotangents, at the outputs that kink most."""
+        if sum(u.size for u in self.point.cotangent.values()) == 1:
+            return Membership.UNKNOWN
+        verdicts = [self._by_output(one_hot) for one_hot in self._kinked_outputs()]
+        for membership in (Membership.OUTSIDE, Membership.UNKNOWN):
+            if membership in verdicts:
+                return membership
+        return Membership.INSIDE if verdicts else Membership.UNKNOWN
+
+    def _kinked_outputs(self) -> list[Arrays]:
+        """One-hot cotangents of the outputs whose one-sided changes differ most."""
+        ray = self.point.centred_ray({self.name: self.probe.direction})
+        plus, minus = ray.outputs(KINK_STEP), ray.outputs(-KINK_STEP)
+        if plus is None or minus is None:
+            return []
+        bends = []
+        for name, centre in ray.centre.items():
+            with np.errstate(all="ignore"):
+                bend = np.abs(plus[name] + minus[name] - 2 * centre).reshape(-1)
+            bends += [(float(b), name, i) for i, b in enumerate(bend) if np.isfinite(b) and b > 0]
+        chosen = sorted(bends, reverse=True)[:OUTPUTS_LOOKED_AT]
+        return [one_hot(self.point.cotangent, name, i) for _, name, i in chosen]
+
+    def _by_output(self, cotangent: Arrays) -> Membership:
+        claims = self.point.vjp(self.point.work, cotangent)
+        there = replace(
+            self.point,
+            cotangent=cotangent,
+            claims={**self.point.claims, self.name: np.asarray(claims[self.name])},
+        )
+        around = Surroundings(there, self.around.names, self.around.jitter)
+        claim = _reals(there.claims[self.name].reshape(-1))
+        membership = Membership.UNKNOWN
+        for count in (FIRST_SAMPLES, *MORE_SAMPLES):
+            around.sample(count, [self.name])
+            samples = around.samples(self.name)
+            if len(samples) < ENOUGH_SAMPLES:
+                return Membership.UNKNOWN
+            membership = locate(claim, _reals(samples)).membership
+            if membership is not Membership.UNKNOWN:
+                break
+        return Membership.INSIDE if membership is Membership.SMOOTH else membership
 
     def _without_samples(self, comparison: Comparison) -> Outcome:
         if comparison.verdict is Verdict.CORRECT:
@@ -399,6 +462,13 @@ class _Resolver:
             kinks=kinks,
             resolution=_resolution(comparison),
         )
+
+
+def one_hot(cotangent: Arrays, name: str, flat: int) -> Arrays:
+    """A cotangent that is 1 at one entry of one output and 0 elsewhere."""
+    chosen = {key: np.zeros_like(u) for key, u in cotangent.items()}
+    chosen[name].reshape(-1)[flat] = 1.0
+    return chosen
 
 
 def measured_wobble(point: Point) -> dict[str, Array]:

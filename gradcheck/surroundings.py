@@ -23,13 +23,13 @@ JITTER = 2.0**-22
 near enough that a smooth gradient does not change."""
 
 VERIFYING_STEP = 2.0**-11
-"""Step of the difference that verifies a sample, relative to the jitter: it rarely crosses a kink."""
+"""Step of the difference that verifies a sample, in jitters: it rarely crosses a kink."""
 
 VERIFIED = 1e-3
-"""A sample is verified where claim and difference agree to this: pieces of a kink differ by more."""
+"""A sample is verified where claim and difference agree to this; pieces of a kink do not."""
 
 CONFIRMED = 2
-"""Samples that must be refuted, each by a ladder of steps, before the claim is called wrong there."""
+"""Samples to be refuted, each by a ladder of steps, before the claim is called wrong there."""
 
 
 class Sampled(enum.Enum):
@@ -71,7 +71,7 @@ class Surroundings:
         return self.refuted.get(name, 0) >= CONFIRMED
 
     def _move(self, draw: int) -> Arrays:
-        """The next point. The first two move all zeros one way: where conventions at 0 come from."""
+        """The next point. The first two move all zeros one way, as conventions at 0 do."""
         moved = dict(self.point.work)
         for name in self.names:
             x = self.point.work[name]

@@ -43,6 +43,9 @@ GROWING_RUNGS = 3
 TWO_SCALES = "coarse and fine steps give different slopes: fine structure, or quantised values"
 """The note of an estimate that has two answers, in ``left`` (coarse) and ``right`` (fine)."""
 
+LAST_EXPONENTS = (-47, -50)
+"""Rungs a few last places from the point: too short to measure by, long enough to hint."""
+
 LAST_LOOK = 0.15
 """Where the four quotients of the two finest rungs agree to this, a ladder that ends there cannot
 rule out that they are the slope, however steady a coarser answer is."""
@@ -78,6 +81,10 @@ def quick_slope(ray: Ray) -> Estimate:
     return Estimate(value, noise / step, ORACLE, noise=noise)
 
 
+def _bound(limits: Limits) -> float:
+    return limits.fine.error if limits.agree else math.inf
+
+
 class _Ladder:
     """Samples of a ray at steps ``2**exponent``, both sides, and what they say."""
 
@@ -85,6 +92,7 @@ class _Ladder:
         self.ray = ray
         self.noise = noise
         self.grained = False
+        self.ceiling = COARSEST_EXPONENT
         self.samples: dict[int, tuple[float, float]] = {}
         self.central: Limits | None = None
         self.right: Limits | None = None
@@ -112,7 +120,9 @@ class _Ladder:
             if math.isfinite(plus) and math.isfinite(minus):
                 steps.append(step)
                 central.append((plus - minus) / (2.0 * step))
-        self.central = extrapolate(steps, central, self.noise, 2)
+        # A kink in the slope itself (Huber's, at its corner) leaves an error linear in the step.
+        even, linear = (extrapolate(steps, central, self.noise, power) for power in (2, 1))
+        self.central = min(even, linear, key=_bound) if even and linear else even
         self.right = extrapolate(right_steps, right, self.noise, 1)
         self.left = extrapolate(left_steps, left, self.noise, 1)
 
@@ -150,6 +160,8 @@ class _Ladder:
         if self.grained or not self.stands_still():
             return
         self.climb(COARSEST_EXPONENTS)
+        if self.ceiling > COARSEST_EXPONENT:
+            self.climb([self.ceiling])
         self.grained = True
         if self.largest_move() == 0.0:
             return
@@ -207,12 +219,12 @@ def estimate_slope(
     True
     """
     ladder = _Ladder(ray, max(noise, ray.rounding()))
+    ladder.ceiling = COARSEST_EXPONENT + headroom
     ladder.climb(FIRST_EXPONENTS)
     ladder.look_for_grain()
     coarse, fine = FIRST_EXPONENTS[0], FIRST_EXPONENTS[-1]
-    ceiling = COARSEST_EXPONENT + headroom
     while ladder.error() > target:
-        up = coarse + RATIO_EXPONENT <= ceiling
+        up = coarse + RATIO_EXPONENT <= ladder.ceiling
         down = fine - RATIO_EXPONENT >= FINEST_EXPONENT
         if up and (ladder.noise_rules() or not down):
             coarse += RATIO_EXPONENT
@@ -248,6 +260,8 @@ def _conclude(ladder: _Ladder) -> Estimate:
 
 def _after_a_last_look(ladder: _Ladder, found: Estimate) -> Estimate:
     """The same estimate, unless the end of the ladder hints at a slope beyond its reach."""
+    if found.local is Local.NOISY:
+        ladder.climb(LAST_EXPONENTS)
     finest = ladder.rungs()[-2:]
     hints = [q for rung in finest for q in (rung.forward, rung.backward)]
     hint = finest[-1].central
@@ -289,6 +303,13 @@ def _two_sided(
         return Estimate(
             middle, half + side_error, ORACLE, Local.KINK, l, r, side_error, ladder.noise,
             ladder.rungs(),
+        )  # fmt: skip
+    low, high = min(l, r) - side_error, max(l, r) + side_error
+    gap = max(low - central.value, central.value - high)
+    if gap > central.error:
+        return Estimate(
+            central.value, gap + high - low, ORACLE, Local.NOISY, central.value, (l + r) / 2,
+            max(side_error, central.error), ladder.noise, ladder.rungs(), TWO_SCALES,
         )  # fmt: skip
     local = Local.SMOOTH
     if central.error > abs(central.value) and central.noise > central.truncation:
