@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from gradcheck.diagnosis.consensus import consensus
 from gradcheck.diagnosis.names import DIAGNOSES
 from gradcheck.diagnosis.ranking import explain
 
-__all__ = ["DIAGNOSES", "explain"]
+__all__ = ["DIAGNOSES", "consensus", "explain"]

@@ -39,7 +39,7 @@ NICE = (1.0, -1.0, 2.0, 0.5, -2.0, -0.5)
 """Constants a factor may come with; any other is a coincidence more often than a cause."""
 
 FIT_VARYING = {1: 0.55, 2: 0.85, 3: 0.93}
-FIT_CONSTANT = 0.65
+FIT_CONSTANT = 0.88
 SIMPLER_FIRST = 0.005
 """Loss of fit per step down the list of shapes, so that of two that fit the simpler is named."""
 

@@ -117,6 +117,6 @@ def _best_of_each_name(found: list[Diagnosis]) -> list[Diagnosis]:
     best: dict[str, Diagnosis] = {}
     for diagnosis in sorted(found, key=lambda diagnosis: -diagnosis.fit):
         known = best.setdefault(diagnosis.name, diagnosis)
-        if diagnosis.input not in known.input.split(", "):
-            best[diagnosis.name] = replace(known, input=f"{known.input}, {diagnosis.input}")
+        inputs = dict.fromkeys([*known.input.split(", "), *diagnosis.input.split(", ")])
+        best[diagnosis.name] = replace(known, input=", ".join(inputs))
     return list(best.values())

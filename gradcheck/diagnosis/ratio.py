@@ -26,6 +26,9 @@ FIT_UNNAMED = 0.6
 ENTRIES_FOR_RARE = 2
 """Entries that must share a ratio before it is matched with anything but -1, 2, 1/2 or a length."""
 
+RARER = 0.06
+"""Loss of fit of a rare number: some input, or a norm, may be that number by chance."""
+
 ENTRIES_FOR_UNNAMED = 3
 
 PLAIN = {2.0: "2", 3.0: "3", 4.0: "4"}
@@ -111,7 +114,11 @@ def _rounded(view: View, ratio: Ratio, evidence: str) -> Iterator[Diagnosis]:
 
 
 def _constant(view: View, ratio: Ratio, fit: float, evidence: str) -> Iterator[Diagnosis]:
-    named = [words for words, number in named_numbers(view, ratio) if _is(ratio, number)]
+    plain, rare = named_numbers(view)
+    named = [words for words, number in plain if _is(ratio, number)]
+    if not named and ratio.entries >= ENTRIES_FOR_RARE:
+        named = [words for words, number in rare if _is(ratio, number)]
+        fit -= RARER if ratio.entries == ENTRIES_FOR_RARE else 0.0
     if named:
         sentence = f"claimed = {named[0]}{_also(named[1:])}"
         yield Diagnosis("constant-factor", sentence, fit, view.name, evidence)
@@ -124,15 +131,17 @@ def _also(others: list[str]) -> str:
     return f" (or {others[0]})" if others else ""
 
 
-def named_numbers(view: View, ratio: Ratio) -> Iterator[tuple[str, float]]:
-    """Numbers a ratio could be, likeliest first, each with the words that complete "claimed = "."""
+def named_numbers(view: View) -> tuple[Iterator[tuple[str, float]], Iterator[tuple[str, float]]]:
+    """Plain and rare numbers a ratio could be, each with the words that complete "claimed = "."""
     lengths = axis_lengths(view.case)
+    return _plain(lengths), _rare(lengths)
+
+
+def _plain(lengths: Mapping[int, str]) -> Iterator[tuple[str, float]]:
     for length, axis in lengths.items():
         yield from _length(float(length), axis)
     for number, words in PLAIN.items():
         yield from _signed(number, words)
-    if ratio.entries >= ENTRIES_FOR_RARE:
-        yield from _rare(lengths)
 
 
 def _length(length: float, axis: str) -> Iterator[tuple[str, float]]:

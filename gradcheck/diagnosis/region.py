@@ -95,6 +95,9 @@ def credited_in_full(case: Case) -> Iterator[Diagnosis]:
 
 def _all_the_credit(view: View) -> Iterator[Diagnosis]:
     doubtful = view.vague
+    value = view.case.inputs[view.name]
+    if value.shape != view.shape or (view.pick(value)[doubtful] == 0).any():
+        return  # a kink at zero, of each entry for itself
     at_the_end = np.abs(view.mismatch) >= END * view.error
     for region in _tied(view):
         if region.name != "wrong-at-ties" or doubtful.sum() < 2:

@@ -65,6 +65,7 @@ def places(view: View) -> Iterator[Place]:
     yield from _infinite(view)
     for feature in found:
         yield from _large(view, feature)
+    yield from _large_quotients(view, [f for f in found if f.role == "input"])
     for feature in found:
         words = f"{feature.words} is zero: 0/0, 0*inf or 0*log 0"
         yield Place("singular-at-zero", words, feature.values == 0)
@@ -98,6 +99,17 @@ def _large(view: View, feature: Feature) -> Iterator[Place]:
     size = np.abs(feature.values)
     limit = OVERFLOW.get(value.dtype.itemsize, OVERFLOW[8])
     yield Place("overflow", f"{feature.words} is large: exp overflows", size > limit)
+
+
+def _large_quotients(view: View, found: list[Feature]) -> Iterator[Place]:
+    for upper in found:
+        for lower in found:
+            value = view.case.inputs[upper.source]
+            limit = OVERFLOW.get(value.dtype.itemsize, OVERFLOW[8])
+            size = np.abs(upper.values / lower.values)
+            words = f"{upper.words} / {lower.words} is large: exp overflows"
+            # Not where the divisor is zero: that is another cause, and has its own name.
+            yield Place("overflow", words, (size > limit) & (lower.values != 0))
 
 
 def _zero_rows(view: View) -> Iterator[Place]:

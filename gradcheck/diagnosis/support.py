@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.diagnosis.evidence import View
+from gradcheck.diagnosis.evidence import Mask, View
+from gradcheck.diagnosis.features import input_features
 from gradcheck.result import Diagnosis
 
 FIT_IGNORED = {1: 0.78, 2: 0.9}
@@ -17,13 +18,20 @@ def mask_ignored(view: View) -> Iterator[Diagnosis]:
     """Claims are wrong exactly where the derivative is zero, and right where it is not."""
     stopped = view.wrong & view.silent & (view.claimed != 0) & view.finite
     live = view.right & ~view.silent
-    if not view.finite.all() or not live.any() or not (stopped == view.wrong).all():
+    contrast = live.any() or _mask_is_seen(view, stopped)
+    if not view.finite.all() or not contrast or not (stopped == view.wrong).all():
         return
     sentence = "the claim is not zero where the function does not move: a mask, a clip or an"
     sentence += " inactive branch is not applied in the backward"
     evidence = f"{int(stopped.sum())} entries have derivative 0 and a claim that is not"
     fit = FIT_IGNORED[min(int(stopped.sum()), 2)]
     yield Diagnosis("ignores-mask", sentence, fit, view.name, evidence)
+
+
+def _mask_is_seen(view: View, stopped: Mask) -> bool:
+    """Whether a boolean or integer input is zero at all of these entries."""
+    masks = [f for f in input_features(view) if view.case.inputs[f.source].dtype.kind in "biu"]
+    return any((mask.values[stopped] == 0).all() for mask in masks)
 
 
 def mask_inverted(view: View) -> Iterator[Diagnosis]:

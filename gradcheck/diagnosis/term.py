@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.diagnosis.evidence import View
+from gradcheck.diagnosis.evidence import Mask, View
 from gradcheck.diagnosis.features import Feature, features, products
 from gradcheck.result import Diagnosis
 from gradcheck.trees import Array
@@ -14,7 +14,7 @@ from gradcheck.trees import Array
 NICE = (1.0, 2.0, 0.5, 3.0, 4.0, 0.25)
 """Sizes of constants a forgotten term usually comes with."""
 
-FIT_NICE = {1: 0.6, 2: 0.86, 3: 0.92}
+FIT_NICE = {1: 0.5, 2: 0.86, 3: 0.92}
 FIT_ANY = {1: 0.0, 2: 0.0, 3: 0.8, 4: 0.88}
 FIT_PER_BLOCK = 0.82
 PRODUCT_PENALTY = 0.04
@@ -27,7 +27,7 @@ SPARE_ENTRIES = 2
 
 def missing_term(view: View) -> Iterator[Diagnosis]:
     """Claimed minus estimate is a constant times an input, an output, a cotangent, a product."""
-    if not view.finite.all() or (view.claimed == 0).all():
+    if not view.finite.all() or (view.claimed == 0).all() or view.silent.all():
         return
     for feature in candidates(view):
         fitted = _proportional(view, feature.values)
@@ -150,7 +150,14 @@ def _each_block(view: View, patterns: list[Array], order: Array, width: int) -> 
     left = view.mismatch[order].reshape(-1, width, 1)
     error = view.error[order].reshape(-1, width)
     fitted = blocks @ (np.linalg.pinv(blocks) @ left)
+    if not _enough_wrong(view.wrong[order].reshape(-1, width), len(patterns)):
+        return False
     spread = error + error.max(axis=1, keepdims=True)
     back = np.argsort(order)
     prediction = view.estimate + fitted.ravel()[back]
     return bool(view.explains(prediction, spread.ravel()[back]).all())
+
+
+def _enough_wrong(wrong: Mask, patterns: int) -> bool:
+    """Whether at least two blocks have more wrong entries than numbers were fitted to them."""
+    return int((wrong.sum(axis=1) > patterns).sum()) >= LEAST_BLOCKS
