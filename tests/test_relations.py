@@ -213,6 +213,18 @@ def test_a_right_backward_breaks_no_relation(case, seed):
     assert grave == []
 
 
+def test_what_cancels_to_the_last_place_breaks_no_relation():
+    draw = np.random.default_rng(7)
+    for seed in range(300):
+        z = draw.standard_normal((2, 3)) * 10.0 ** draw.integers(-3, 4)
+        for forward, backward, inputs in (
+            (softmax, softmax_backward, {"z": z}),
+            (batchnorm, batchnorm_backward, {"x": z, "w": np.ones(3)}),
+        ):
+            found = relate(scene_of(forward, backward, inputs, seed))
+            assert [f for f in found if f.severity is not Severity.NOTE] == [], (seed, z)
+
+
 def _overwritten_buffer():
     buffer = np.zeros(4)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 
 import numpy as np
 
@@ -20,13 +21,13 @@ NOISE_MARGIN = 64.0
 """Rounding measured by one jitter, times this, bounds the rounding of another evaluation."""
 
 
-def disagreements(
+def doubts(
     scene: Scene,
     got: Mapping[str, Array | None],
     expected: Mapping[str, Array | None],
     scale: float = 1.0,
 ) -> list[str]:
-    """Names whose gradients differ by more than rounding can explain.
+    """Names whose gradients differ by more than is seen in sums of well-conditioned terms.
 
     ``scale`` is how many times larger than the scene's own cotangent the one used was. Entries
     that are not finite in ``expected`` are left to others.
@@ -34,8 +35,31 @@ def disagreements(
     return [
         name
         for name, wanted in numeric_claims(expected).items()
-        if _differs(scene, name, _found(got, name), wanted, scale)
+        if _gap_beyond(scene, name, _found(got, name), wanted, scale) > 0
     ]
+
+
+def disagreements(
+    scene: Scene,
+    got: Mapping[str, Array | None],
+    expected: Mapping[str, Array | None],
+    scale: float = 1.0,
+) -> list[str]:
+    """Those of `doubts` whose difference measured rounding cannot explain either."""
+    return [
+        name
+        for name in doubts(scene, got, expected, scale)
+        if finite_gap(_found(got, name), np.asarray(expected[name]))
+        > NOISE_MARGIN * scale * _noise(scene, name)
+    ]
+
+
+def finite_gap(got: Array, expected: Array) -> float:
+    """`discrepancy` where ``expected`` is finite."""
+    gap = discrepancy(got, expected)
+    if gap == np.inf and got.shape == expected.shape:
+        return discrepancy(np.where(np.isfinite(expected), got, expected), expected)
+    return gap
 
 
 def is_rounding(got: Array, expected: Array, jittered: Callable[[], Array | None]) -> bool:
@@ -57,28 +81,34 @@ def _found(claims: Mapping[str, Array | None], name: str) -> Array:
     return np.empty((0, 0)) if grad is None else grad
 
 
-def _differs(scene: Scene, name: str, got: Array, expected: Array, scale: float) -> bool:
+def _gap_beyond(scene: Scene, name: str, got: Array, expected: Array, scale: float) -> float:
+    """How far a difference exceeds what rounding leaves in a well-conditioned sum."""
     gap = discrepancy(got, expected)
     if gap == 0 or gap <= allowance(scene.eps) * magnitude(expected):
-        return False
-    if gap == np.inf and got.shape == expected.shape:
-        gap = discrepancy(np.where(np.isfinite(expected), got, expected), expected)
+        return 0.0
     # A sum may have cancelled: its terms say how much rounding there was.
     size = max(magnitude(expected), scale * magnitude(np.asarray(scene.claim[name])))
-    allowed = allowance(scene.eps) * size
-    if gap <= allowed:
-        return False
-    return gap > max(LOW_PRECISION * size, allowed + NOISE_MARGIN * scale * _noise(scene, name))
+    return finite_gap(got, expected) - max(LOW_PRECISION, allowance(scene.eps)) * size
 
 
 def _noise(scene: Scene, name: str) -> float:
-    """Largest change of a gradient when every number moves by rounding."""
-    try:
-        moved = scene.jittered_claim.get(name)
-    except Broken:
-        return 0.0
+    """Largest change of a gradient by rounding: of every number, or of the cotangent's multiple.
+
+    Rounding inside that happens to be the same each time leaves the last place of the cotangent.
+    """
     ordinary = scene.claim.get(name)
-    if moved is None or ordinary is None:
+    if ordinary is None:
         return 0.0
-    noise = discrepancy(moved, ordinary)
-    return noise if np.isfinite(noise) else 0.0
+    gaps = [discrepancy(moved, ordinary) for moved in _moved(scene, name)]
+    last_place = scene.eps * max(map(magnitude, scene.cotangents.values()), default=0.0)
+    return max([last_place, *(gap for gap in gaps if np.isfinite(gap))])
+
+
+def _moved(scene: Scene, name: str) -> Iterator[Array]:
+    """The gradient of ``name`` in calls that differ from the first by rounding only."""
+    with suppress(Broken):
+        if (jittered := scene.jittered_claim.get(name)) is not None:
+            yield jittered
+    with suppress(Broken):
+        if (tripled := scene.tripled_claim.get(name)) is not None:
+            yield tripled / 3.0

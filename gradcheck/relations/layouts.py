@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from gradcheck.relations.agreement import shown
-from gradcheck.relations.judgement import disagreements, is_rounding
+from gradcheck.relations.judgement import disagreements, doubts, is_rounding
 from gradcheck.relations.scene import (
     REFUSALS,
     Broken,
@@ -70,7 +70,7 @@ def layouts(scene: Scene) -> Iterator[Finding]:
     except Broken as broken:
         yield from _refusal(scene, broken)
         return
-    if not odd_disagreements(scene):
+    if not odd_doubts(scene):
         return
     for name in disagreements(scene, odd, scene.mixed_claim, scene.scale):
         culprit = _blame(scene, name)
@@ -84,11 +84,11 @@ def layouts(scene: Scene) -> Iterator[Finding]:
         )
 
 
-def odd_disagreements(scene: Scene) -> list[str]:
+def odd_doubts(scene: Scene) -> list[str]:
     """Names whose gradient in odd layouts is not what linearity makes of the plain claims."""
     return scene.shared(
-        "odd_disagreements",
-        lambda: disagreements(scene, odd_claim(scene), scene.mixed_expectation, scene.scale),
+        "odd_doubts",
+        lambda: doubts(scene, odd_claim(scene), scene.mixed_expectation, scene.scale),
     )
 
 

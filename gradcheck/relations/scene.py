@@ -206,6 +206,21 @@ class Scene:
         """The claim with every number moved by a few units in its last place: rounding noise."""
         return self.shared("jittered_claim", self._jitter)
 
+    @property
+    def tripled_claim(self) -> Claims:
+        """The claim for three times the cotangent, a multiple that rounds."""
+        return self.shared("tripled_claim", lambda: self.multiple(3.0))
+
+    def multiple(self, factor: float) -> Claims:
+        """The claim for ``factor`` times the cotangent."""
+        scaled = {
+            name: np.asarray(factor * array, dtype=array.dtype)
+            for name, array in self.cotangents.items()
+        }
+        return self.vjp(
+            self.inputs, like_output(scaled, self.output), f"for {factor:.1e} times the cotangent"
+        )
+
     def quietly(self, call: Callable[[], T]) -> T:
         """Call where the point is of our making: what is warned of there is nobody's fault."""
         if self.another is not None:
