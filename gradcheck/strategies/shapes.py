@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -112,16 +112,16 @@ class Axes:
         for name, bounds in self.bounds.items():
             _check_bounds(name, bounds)
 
-    def small(self, name: str) -> SearchStrategy[int]:
-        """Sizes of an ordinary example."""
+    def small(self, name: str) -> Sequence[int]:
+        """Sizes of an ordinary example; one for an axis whose size a strategy draws."""
         bounds = self.bounds.get(name, SMALL)
         if isinstance(bounds, SearchStrategy):
-            return bounds
+            return (1,)
         if isinstance(bounds, int):
-            return st.just(bounds)
+            return (bounds,)
         if _is_range(bounds):
-            return _uniform(bounds[0], max(bounds[0], min(bounds[1], bounds[0] + SMALL[1] - 1)))
-        return st.sampled_from(tuple(bounds))
+            return range(bounds[0], min(bounds[1], bounds[0] + SMALL[1] - 1) + 1)
+        return bounds
 
     def smallest(self, name: str) -> int:
         """The size that no example goes below."""
@@ -172,16 +172,6 @@ def _check_bounds(name: str, bounds: Any) -> None:
         )
 
 
-@cache
-def _uniform(low: int, high: int) -> SearchStrategy[int]:
-    # Hypothesis' integers() prefers both ends: one example in five would have size 1.
-    return st.sampled_from(range(low, high + 1))
-
-
-_LEADING = st.lists(_uniform(1, 4), max_size=2).map(tuple)
-_PLAN = _uniform(0, 31)
-_PICK = _uniform(0, 839)
-
 DISTINCT_PLANS = range(12, 30)
 """Plans under which every axis gets a size of its own: half of all."""
 
@@ -192,25 +182,45 @@ ASKED_PLANS = range(22, 32)
 """The same where ``axes=`` asks for sizes that no other example has."""
 
 
-def draw_sizes(draw: DrawFn, shapes: Sequence[Shape], axes: Axes) -> Sizes:
+PLANS = 32
+"""How many plans there are."""
+
+LARGEST_LEADING = 4
+"""Size of an axis that ``...`` stands for; there are up to two."""
+
+Choose = Callable[[int], int]
+"""``choose(n)`` chooses one of ``n``."""
+
+
+def choose_sizes(choose: Choose, shapes: Sequence[Shape], axes: Axes) -> Sizes:
     """Sizes for all named axes of some shapes.
 
-    Half of the draws make all sizes differ, so that a transpose, a swapped axis or a wrong divisor
-    cannot hide; one in sixteen puts one axis on a threshold.
+    Half of the plans make all sizes differ, so that a transpose, a swapped axis or a wrong divisor
+    cannot hide; one in sixteen puts one axis on a threshold. The number of choices depends on the
+    names only.
     """
-    plan = draw(_PLAN)
+    plan, which_axis, which_size = choose(PLANS), choose(256), choose(256)
     sizes: Sizes = {}
-    for name in _ordered_names(shapes):
-        drawn = draw(_LEADING) if name == ELLIPSIS else draw(axes.small(name))
-        if plan in DISTINCT_PLANS and name not in axes.bounds:
-            drawn = _unused(drawn, sizes)
-        sizes[name] = drawn
+    for name in axis_names(shapes):
+        chosen = _choose_size(choose, name, axes)
+        if plan in DISTINCT_PLANS and name not in axes.bounds and name != ELLIPSIS:
+            chosen = _unused(chosen, sizes)
+        sizes[name] = chosen
     if plan in axes.plans():
-        _enlarge(draw, sizes, shapes, axes)
+        _enlarge(which_axis, which_size, sizes, shapes, axes)
     return sizes
 
 
-def _ordered_names(shapes: Sequence[Shape]) -> tuple[str, ...]:
+def _choose_size(choose: Choose, name: str, axes: Axes) -> Any:
+    if name == ELLIPSIS:
+        count, *leading = choose(3), choose(LARGEST_LEADING) + 1, choose(LARGEST_LEADING) + 1
+        return tuple(leading[:count])
+    small = axes.small(name)
+    return small[choose(len(small))]
+
+
+def axis_names(shapes: Sequence[Shape]) -> tuple[str, ...]:
+    """Names of all axes, in order of appearance."""
     return tuple(dict.fromkeys(name for shape in shapes for name in shape.names))
 
 
@@ -221,16 +231,17 @@ def _unused(drawn: Any, sizes: Sizes) -> Any:
     return drawn
 
 
-def _enlarge(draw: DrawFn, sizes: Sizes, shapes: Sequence[Shape], axes: Axes) -> None:
+def _enlarge(
+    which_axis: int, which_size: int, sizes: Sizes, shapes: Sequence[Shape], axes: Axes
+) -> None:
     """Put one axis on a threshold, the largest arrays staying affordable."""
-    chosen, which = draw(_PICK), draw(_PICK)
     names = [name for name in sizes if name != ELLIPSIS and axes.thresholds(name)]
     if not names:
         return
-    name = names[chosen % len(names)]
+    name = names[which_axis % len(names)]
     fitting = [size for size in axes.thresholds(name) if _fits(name, size, sizes, shapes, axes)]
     if fitting:
-        sizes[name] = fitting[which % len(fitting)]
+        sizes[name] = fitting[which_size % len(fitting)]
 
 
 def _fits(name: str, size: int, sizes: Sizes, shapes: Sequence[Shape], axes: Axes) -> bool:
@@ -270,17 +281,22 @@ def draw_size(draw: DrawFn, name: str) -> Any:
         return draw(_shared(name))
     sizes, axes = current
     if name not in sizes:
-        sizes[name] = draw(_LEADING if name == ELLIPSIS else axes.small(name))
+        sizes[name] = draw(_alone(name, axes))
     return sizes[name]
 
 
 @cache
 def _shared(name: str) -> SearchStrategy[Any]:
-    alone = _LEADING if name == ELLIPSIS else _alone()
-    return st.shared(alone, key=f"gradcheck axis {name}")
+    return st.shared(_alone(name, Axes()), key=f"gradcheck axis {name}")
 
 
 @st.composite
-def _alone(draw: DrawFn) -> int:
-    shape = Shape(("n",))
-    return int(draw_sizes(draw, [shape], Axes())["n"])
+def _alone(draw: DrawFn, name: str, axes: Axes) -> Any:
+    shape = Shape((), leading=True) if name == ELLIPSIS else Shape((name,))
+    return choose_sizes(lambda count: draw(_below(count)), [shape], axes)[name]
+
+
+@cache
+def _below(count: int) -> SearchStrategy[int]:
+    # Hypothesis' integers() prefers both ends: one example in five would have size 1.
+    return st.sampled_from(range(count))

@@ -150,10 +150,17 @@ def test_the_stimuli_are_reached():
     assert sum(0 < np.abs(x[x != 0]).min(initial=np.inf) < 1e-3 for x in small) * share > 0.03
     assert sum(len(np.unique(x)) == x.size for x in small) * share > 0.2
     assert sum((x < 0).any() and (x > 0).any() for x in small) * share > 0.2
-    layouts = [x.flags for x in small]
-    assert any(not flags.c_contiguous for flags in layouts)
-    assert any(not flags.writeable for flags in layouts)
     assert any(np.array_equal(*case.arrays.values()) and case.arrays["x"].any() for case in cases)
+
+
+def test_layouts_are_drawn_where_they_are_asked_for():
+    flags = [x.flags for x in drawn(st.array("n d", layouts=True)) if min(x.shape) > 1]
+    assert any(not flag.c_contiguous for flag in flags)
+    assert any(not flag.writeable for flag in flags)
+
+
+def test_nearly_every_example_is_a_new_one():
+    assert len({repr(case) for case in drawn(st.cases({"x": "n d", "y": "n d"}))}) > 380
 
 
 def test_failures_of_a_single_array_shrink():
