@@ -9,7 +9,7 @@ from scipy import fft, interpolate, linalg, ndimage, optimize, signal, sparse
 
 import gradcheck
 from gradcheck import Verdict
-from tests.real.forward_difference import scipy_error
+from tests.real.witness import scipy_error
 
 
 @pytest.mark.parametrize("size", [2, 3, 10, 100])

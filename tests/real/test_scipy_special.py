@@ -10,7 +10,7 @@ from scipy import special
 
 import gradcheck
 from gradcheck import Verdict
-from tests.real.forward_difference import scipy_error
+from tests.real.witness import scipy_error
 
 
 class Pair(NamedTuple):
@@ -145,6 +145,12 @@ def test_a_derivative_off_by_a_millionth_is_wrong(pair):
 def test_scipy_check_grad_agrees(pair):
     x = points(pair, 1)
     assert scipy_error(lambda x: np.sum(pair.value(x)), pair.slope, x) <= 1
+
+
+@named
+def test_scipy_check_grad_sees_a_derivative_off_by_a_hundredth(pair):
+    x = points(pair, 1)
+    assert scipy_error(lambda x: np.sum(pair.value(x)), lambda x: 1.01 * pair.slope(x), x) > 1
 
 
 class Many(NamedTuple):

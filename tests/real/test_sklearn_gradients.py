@@ -7,7 +7,7 @@ import pytest
 
 import gradcheck
 from gradcheck import Verdict
-from tests.real.forward_difference import scipy_error
+from tests.real.witness import scipy_error
 
 losses = pytest.importorskip("sklearn._loss.loss", reason="scikit-learn is not installed")
 
