@@ -135,6 +135,9 @@ STYLED = {
         dense, lambda g, x, w, b: {"dx": g @ w.T, "grad_w": x.T @ g, "b_bar": g.sum(0)}
     ),
     "cached": lambda: as_subject(cached_dense, cached_dense_backward),
+    "cached, names known": lambda: as_subject(
+        cached_dense, cached_dense_backward, names=["x", "w", "b"]
+    ),
     "cached, said": lambda: as_subject(cached_dense, cached_dense_backward, style="cached"),
     "attributes": lambda: as_subject(AttributeLayer(np.ones((3, 4)), np.ones(4))),
     "dicts": lambda: as_subject(DictLayer()),

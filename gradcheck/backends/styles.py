@@ -128,7 +128,8 @@ def as_subject(
     claimer = forward if chosen == "value-and-gradient" else callable_named(backward, "backward")
     _require_options_fit(given, forward, claimer, *_maybe(jvp))
     if names is not None:
-        _require_fit(chosen, forward, claimer, tuple(names), given)
+        guessed = chosen == "pair" and style is None
+        _require_fit("" if guessed else chosen, forward, claimer, tuple(names), given)
     work = _WRITTEN[chosen](forward, claimer, given, style)
     return FunctionSubject(
         label,
