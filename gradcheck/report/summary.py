@@ -100,13 +100,13 @@ def _worst(tally: Tally) -> tuple[str, Entry]:
 
 
 def _slow(row: Row) -> str:
-    return f"{row['seconds']:.2f} s {shortened(printable(row['id']), MAX_ID)}"
+    return f"{row['seconds']:.2f} s {printable(shortened(row['id'], MAX_ID))}"
 
 
 def _listed(rows: list[Row]) -> Iterator[str]:
     failed = [row for row in rows if row["outcome"] in FAILED]
     for row in failed[:MAX_LINES]:
-        yield f"{row['outcome']:<12} {shortened(printable(row['id']), MAX_ID)}{_cause(row)}"
+        yield f"{row['outcome']:<12} {printable(shortened(row['id'], MAX_ID))}{_cause(row)}"
     if len(failed) > MAX_LINES:
         yield f"and {len(failed) - MAX_LINES} more failed"
 
@@ -117,9 +117,9 @@ def _cause(row: Row) -> str:
         facts = [*item["diagnoses"], *item["findings"]]
         sentences = [fact.get("sentence") or fact.get("message", "") for fact in facts]
         if sentences:
-            return f": {shortened(printable(sentences[0]), 160)}"
+            return f": {printable(shortened(sentences[0], 160))}"
     error: str = row.get("error", "").partition("\n")[0]
-    return f": {shortened(printable(error), 160)}" if error else ""
+    return f": {printable(shortened(error, 160))}" if error else ""
 
 
 def _short(value: Any) -> str:
