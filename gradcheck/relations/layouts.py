@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from gradcheck.relations.agreement import shown
+from gradcheck.relations.agreement import LARGE, shown
 from gradcheck.relations.judgement import disagreements, doubts, is_rounding
 from gradcheck.relations.scene import (
     REFUSALS,
@@ -15,6 +15,7 @@ from gradcheck.relations.scene import (
     Claims,
     Scene,
     failure,
+    frozen,
     note,
     writes_read_only,
 )
@@ -151,16 +152,13 @@ def _oddly(scene: Scene, arrays: Mapping[str, Array]) -> dict[str, tuple[str, Ar
 
 def _odd(array: Array, turn: int) -> tuple[str, Array]:
     if array.size < 2:
-        return "read-only", _frozen(array.copy())
-    # Transposes are the commonest views by far; an array with one long axis has none.
-    kinds = KINDS if sum(length > 1 for length in array.shape) > 1 else KINDS[1:]
-    label = kinds[turn % len(kinds)]
-    return f"{label} read-only", _frozen(LAYOUTS[label](array))
-
-
-def _frozen(array: Array) -> Array:
-    array.flags.writeable = False
-    return array
+        return "read-only", frozen(array.copy())
+    # Transposes are the commonest views by far; an array with one long axis has none. For large
+    # arrays they are also the only ones that matrix products take without a copy.
+    has_transpose = sum(length > 1 for length in array.shape) > 1
+    kinds = KINDS if has_transpose else KINDS[1:]
+    label = kinds[0 if has_transpose and array.size > LARGE else turn % len(kinds)]
+    return f"{label} read-only", frozen(LAYOUTS[label](array))
 
 
 def _poison(array: Array) -> Array:

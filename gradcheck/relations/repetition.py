@@ -17,6 +17,7 @@ from gradcheck.relations.agreement import (
     shown,
 )
 from gradcheck.relations.scene import (
+    Broken,
     Claims,
     Scene,
     as_claims,
@@ -34,22 +35,22 @@ NOISY_FORWARD = 1e-6
 def unmutated(scene: Scene) -> Iterator[Finding]:
     """Inputs, cotangent and options are the same bytes after the calls as before them.
 
-    Looked at where the subject was not called before: an idempotent change (``x[x < 0] = 0``)
-    shows only the first time. What was changed is put back.
+    Looked at where the subject was not called before, in read-only memory: an idempotent change
+    (``x[x < 0] = 0``) shows only the first time. What was changed is put back.
     """
     watched = _Watch(scene)
     try:
         usable = scene.second_point_is_usable()
         if not usable:
+            yield from _refused_for_writing(scene)
             _ = scene.repeated_output
-        yield from watched.changes("forward")
         # The first point is asked again right after the value at the second one: a backward that
         # reads what the last forward left behind answers for the wrong point.
         _ = scene.repeated_claim
         if usable:
             _ = scene.second_point_claim
     finally:
-        yield from watched.changes("backward")
+        yield from watched.changes()
 
 
 def deterministic(scene: Scene) -> Iterator[Finding]:
@@ -120,33 +121,40 @@ class _Watch:
 
     def __init__(self, scene: Scene) -> None:
         self.live: list[tuple[str, str, Array]] = [
-            *(("input", name, array) for name, array in scene.inputs.items()),
-            *(("input", name, array) for name, array in scene.second_inputs.items()),
-            *(("cotangent", name, array) for name, array in scene.cotangents.items()),
+            (role, name, array)
+            for role, arrays in (("input", scene.inputs), ("cotangent", scene.cotangents))
+            for name, array in arrays.items()
+            if array.flags.writeable
         ]
         self.before = [array.copy() for _, _, array in self.live]
         self.options = scene.options
         self.options_before = copy.deepcopy(dict(scene.options)) if scene.options else {}
 
-    def changes(self, which: str) -> Iterator[Finding]:
-        """What the call changed, put back as it was."""
+    def changes(self) -> Iterator[Finding]:
+        """What the calls changed, put back as it was."""
         for (role, name, array), before in zip(self.live, self.before, strict=True):
-            if array.tobytes() != before.tobytes():
-                yield _mutation(which, role, name, shown(name, array, before))
+            if not same_bits(array, before):
+                yield _mutation(role, name, shown(name, array, before))
                 np.copyto(array, before)
         for name, value in self.options_before.items():
             if not _same_option(self.options[name], value):
-                yield _mutation(which, "option", name, f"got {self.options[name]!r}, was {value!r}")
+                yield _mutation("option", name, f"got {self.options[name]!r}, was {value!r}")
 
 
 def _cotangent_label(scene: Scene, name: str) -> str:
     return "the cotangent" if len(scene.cotangents) == 1 else f"the cotangent {name}"
 
 
-def _mutation(which: str, role: str, name: str, seen: str) -> Finding:
+def _refused_for_writing(scene: Scene) -> Iterator[Finding]:
+    broken = scene.memo.get("second_output")
+    if isinstance(broken, Broken) and broken.finding.name == "mutates-input":
+        yield broken.finding
+
+
+def _mutation(role: str, name: str, seen: str) -> Finding:
     return failure(
         f"mutates-{role}",
-        f"{which} changed {role} {name} in place ({seen}). Expected it to stay as it was: the "
+        f"a call changed {role} {name} in place ({seen}). Expected it to stay as it was: the "
         "caller still uses it. Do: work on a copy.",
         name if role == "input" else "",
     )

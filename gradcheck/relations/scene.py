@@ -91,6 +91,7 @@ class Scene:
     returned: Mapping[str, Array | None] = field(init=False, repr=False)
     outputs: Arrays = field(init=False, repr=False)
     cotangents: Arrays = field(init=False, repr=False)
+    reuses: bool = field(default=False, repr=False)
     heard: list[Any] = field(default_factory=list, repr=False)
     memo: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -110,9 +111,22 @@ class Scene:
     def vjp(self, inputs: Mapping[str, Array], cotangent: Any, when: str) -> Claims:
         """The subject's claim as arrays; raises `Broken` if it raises or claims no mapping."""
         try:
-            return _copied(as_claims(self.subject.vjp(inputs, cotangent)))
+            claim = as_claims(self.subject.vjp(inputs, cotangent))
         except Exception as error:
             raise _broken(error, "backward", when) from error
+        return _copied(claim) if self._is_reused(claim) else claim
+
+    def _is_reused(self, claim: Claims) -> bool:
+        """Whether backward writes its gradients into the memory it returned the first time."""
+        if not self.reuses:
+            firsts = [first for first in self.returned.values() if first is not None]
+            self.reuses = any(
+                np.may_share_memory(first, grad)
+                for grad in claim.values()
+                if grad is not None
+                for first in firsts
+            )
+        return self.reuses
 
     def shared(self, key: str, make: Callable[[], T]) -> T:
         """What ``make`` returned (or raised, if `Broken`) the first time ``key`` was asked for."""
@@ -238,6 +252,9 @@ class Scene:
 
     def second_point_is_usable(self) -> bool:
         """Whether the second point is another one, accepted, and its value finite."""
+        return self.shared("second_point_is_usable", self._second_point_is_usable)
+
+    def _second_point_is_usable(self) -> bool:
         try:
             return (
                 self.second_point_differs()
@@ -296,7 +313,7 @@ class Scene:
         ones, others = numeric_claims(self.claim), numeric_claims(self.second_claim)
         with np.errstate(all="ignore"):
             return {
-                name: np.asarray(first * grad + second * others[name])
+                name: _sum(first, grad, second, others[name])
                 for name, grad in ones.items()
                 if name in others and others[name].shape == grad.shape
             }
@@ -326,8 +343,8 @@ class Scene:
 
     def _move(self) -> Arrays:
         if self.another is not None:
-            return {name: np.array(array) for name, array in self.another.items()}
-        return {name: _moved(np.asarray(array)) for name, array in self.inputs.items()}
+            return {name: frozen(np.array(array)) for name, array in self.another.items()}
+        return {name: frozen(_moved(np.asarray(array))) for name, array in self.inputs.items()}
 
     def _jitter_value(self) -> Arrays:
         inputs = {name: jittered(np.asarray(array)) for name, array in self.inputs.items()}
@@ -349,6 +366,14 @@ def as_claims(returned: Any) -> Claims:
     if not isinstance(returned, Mapping):
         raise TypeError(f"got {type(returned).__name__}, expected a mapping of names to gradients")
     return {name: None if grad is None else np.asarray(grad) for name, grad in returned.items()}
+
+
+def _sum(first: float, left: Array, second: float, right: Array) -> Array:
+    total = np.asarray(first * left)
+    if total.shape and total.dtype == right.dtype:
+        total += second * right
+        return total
+    return np.asarray(total + second * right)
 
 
 def _copied(claims: Mapping[str, Array | None]) -> Claims:
@@ -397,6 +422,12 @@ def _broken(error: Exception, which: str, when: str) -> Broken:
     if type(error).__module__.split(".")[0] == "hypothesis":
         raise error  # assume() and its kind steer the run; they are no fact about the subject
     return Broken(raising(error, which, when), error)
+
+
+def frozen(array: Array) -> Array:
+    """The array itself, made read-only."""
+    array.flags.writeable = False
+    return array
 
 
 def _moved(array: Array) -> Array:
