@@ -10,8 +10,9 @@ SMALLEST_SHARE = 2.0**-7
 """A coordinate moves with at least this share of the typical size of its array: zeros must move,
 and a stray 1e-8 among ones must not be drowned in the rounding of the function."""
 
-SMALLEST_SCALE = 2.0**-960
-"""Steps of subnormal inputs would round to nothing: they move by this instead."""
+AS_GOOD_AS_ZERO = 1e-200
+"""An array of nothing but smaller numbers is taken for zeros: such numbers come from a search for
+special values, not from a unit of measurement, and steps of their size would underflow."""
 
 OFF_GRID = 0.87431
 """Coordinate steps are no round numbers: a function's last bits should show its own grain."""
@@ -28,11 +29,11 @@ def coordinate_scales(x: Array) -> Array:
     if not finite.all():
         size = np.where(finite, size, 0.0)
     largest = float(size.max(initial=0.0))
-    if largest == 0.0:
+    if largest < AS_GOOD_AS_ZERO:
         return np.where(finite, 1.0, 0.0)
     relative = size / largest
     typical = largest * float(np.sqrt(np.mean(relative * relative)))
-    floored = np.maximum(size, max(SMALLEST_SHARE * typical, SMALLEST_SCALE))
+    floored = np.maximum(size, SMALLEST_SHARE * typical)
     _, exponent = np.frexp(floored)
     scales = np.ldexp(1.0, exponent - 1)
     return scales if finite.all() else np.where(finite, scales, 0.0)

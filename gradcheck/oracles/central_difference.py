@@ -43,6 +43,12 @@ GROWING_RUNGS = 3
 TWO_SCALES = "coarse and fine steps give different slopes: fine structure, or quantised values"
 """The note of an estimate that has two answers, in ``left`` (coarse) and ``right`` (fine)."""
 
+ALL_NOISE_SHARE = 0.1
+ALL_NOISE = "the function changes by its own size within a few last places of its input"
+"""The note of an estimate of a function that is not resolved by floating-point numbers at all."""
+
+EPS = 2.0**-52
+
 LAST_EXPONENTS = (-47, -50)
 """Rungs a few last places from the point: too short to measure by, long enough to hint."""
 
@@ -155,6 +161,13 @@ class _Ladder:
             default=0.0,
         )
 
+    def all_noise(self) -> bool:
+        """Whether the function jumps about as far at the finest steps as at the coarsest."""
+        sizes = [max(map(abs, self.samples[exponent])) for exponent in sorted(self.samples)]
+        largest = max(sizes)
+        everything = max(sizes[:3]) > ALL_NOISE_SHARE * largest
+        return everything and largest > ALL_NOISE_SHARE * self.ray.rounding() / EPS
+
     def look_for_grain(self) -> None:
         """Raise the noise to the grain of the outputs, if they stand still and are quantised."""
         if self.grained or not self.stands_still():
@@ -261,6 +274,8 @@ def _conclude(ladder: _Ladder) -> Estimate:
 def _after_a_last_look(ladder: _Ladder, found: Estimate) -> Estimate:
     """The same estimate, unless the end of the ladder hints at a slope beyond its reach."""
     if found.local is Local.NOISY:
+        if ladder.all_noise():
+            return replace(found, error=math.inf, note=ALL_NOISE)
         ladder.climb(LAST_EXPONENTS)
     finest = ladder.rungs()[-2:]
     hints = [q for rung in finest for q in (rung.forward, rung.backward)]
