@@ -9,7 +9,10 @@ from gradcheck.diagnosis.ranking import LEAST_FIT, MOST_SHOWN
 from gradcheck.result import Diagnosis
 
 ENOUGH = 0.5
-"""A cause must be named at this share of the points that name any."""
+"""A cause must be named at this share of the points."""
+
+SILENT = 0.5
+"""Weight of a point that names no cause: it may tell nothing, or be told by nothing known."""
 
 
 def consensus(several: Sequence[tuple[Diagnosis, ...]]) -> tuple[Diagnosis, ...]:
@@ -21,13 +24,13 @@ def consensus(several: Sequence[tuple[Diagnosis, ...]]) -> tuple[Diagnosis, ...]
     Parameters
     ----------
     several : sequence of tuple of Diagnosis
-        What `explain` said at each point, the one to be shown first. Points at which it said
-        nothing are left out.
+        What `explain` said at each point, the one to be shown first.
 
     Returns
     -------
     tuple of Diagnosis
-        In the words of the first point that names it; ``fit`` is the mean over all points.
+        In the words of the first point that names it; ``fit`` is the mean over all points, those
+        without a cause counting half.
 
     Examples
     --------
@@ -35,9 +38,9 @@ def consensus(several: Sequence[tuple[Diagnosis, ...]]) -> tuple[Diagnosis, ...]
     >>> [d.name for d in consensus([(sign, mean), (mean,), (mean,)])]
     ['constant-factor']
     """
-    speaking = [found for found in several if found]
-    names = dict.fromkeys(diagnosis.name for found in speaking for diagnosis in found)
-    agreed = [_agreed(name, speaking) for name in names]
+    names = dict.fromkeys(diagnosis.name for found in several for diagnosis in found)
+    points = sum(1.0 if found else SILENT for found in several)
+    agreed = [_agreed(name, several, points) for name in names]
     return tuple(
         sorted(
             (d for d in agreed if d is not None and d.fit >= LEAST_FIT * ENOUGH),
@@ -46,8 +49,8 @@ def consensus(several: Sequence[tuple[Diagnosis, ...]]) -> tuple[Diagnosis, ...]
     )
 
 
-def _agreed(name: str, speaking: list[tuple[Diagnosis, ...]]) -> Diagnosis | None:
-    named = [d for found in speaking for d in found if d.name == name]
-    if len(named) < ENOUGH * len(speaking):
+def _agreed(name: str, several: Sequence[tuple[Diagnosis, ...]], points: float) -> Diagnosis | None:
+    named = [d for found in several for d in found if d.name == name]
+    if len(named) < ENOUGH * points:
         return None
-    return replace(named[0], fit=sum(d.fit for d in named) / len(speaking))
+    return replace(named[0], fit=min(1.0, sum(d.fit for d in named) / points))

@@ -38,6 +38,8 @@ OF_COMPLEX = 3
 NICE = (1.0, -1.0, 2.0, 0.5, -2.0, -0.5)
 """Constants a factor may come with; any other is a coincidence more often than a cause."""
 
+ROUGHLY = 0.1
+
 FIT_VARYING = {1: 0.55, 2: 0.85, 3: 0.93}
 FIT_CONSTANT = 0.88
 SIMPLER_FIRST = 0.005
@@ -70,10 +72,18 @@ def _explained(view: View, feature: Feature, form: str, shape: Callable[[Any], A
 
 
 def _fits(view: View, model: Array) -> bool:
-    if not np.isfinite(model[view.wrong]).all():
+    if not _near(view, model) or not np.isfinite(model[view.wrong]).all():
         return False
     model = np.where(np.isfinite(model), model, 1.0)
     return bool(view.explains(model * view.estimate, (np.abs(model) + 1) * view.error).all())
+
+
+def _near(view: View, model: Array) -> bool:
+    """Whether the largest wrong claim is met at all: most models need no further look."""
+    place = int(np.argmax(np.abs(view.claimed) * view.wrong))
+    claimed = view.claimed[place]
+    met = abs(model[place] * view.estimate[place] - claimed) <= ROUGHLY * abs(claimed)
+    return bool(met)
 
 
 def _diagnosis(view: View, feature: Feature, found: str, rank: int) -> Diagnosis:

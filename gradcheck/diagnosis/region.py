@@ -34,6 +34,9 @@ ELSEWHERE = 0.03
 LARGE = 20.0
 """Magnitudes above this are where exponentials cancel and squares swamp what is added to them."""
 
+ENTRIES_FOR_SIZES = 3
+"""Of two entries one is always larger."""
+
 SMALL = 1e-3
 GAP = 4.0
 """A threshold is believed where no entry lies within this factor of it."""
@@ -149,6 +152,8 @@ def _real(view: View, feature: Feature) -> Iterator[Region]:
 
 
 def _sizes(view: View, size: Array, words: str, own: bool) -> Iterator[Region]:
+    if int((view.wrong | view.right).sum()) < ENTRIES_FOR_SIZES:
+        return
     inside, outside = size[view.wrong], size[view.right]
     low, high = float(inside.min()), float(outside.max(initial=0.0))
     if low > max(LARGE, GAP * high):
