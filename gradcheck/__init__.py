@@ -67,7 +67,7 @@ _HOME = {
     "training_test": "training",
 }
 
-__all__ = sorted([*_HOME, "strategies"])  # noqa: PLE0605
+__all__ = sorted([*_HOME, "strategies"])
 __version__ = "0.1.0"
 
 
