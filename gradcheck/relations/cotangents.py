@@ -15,7 +15,7 @@ from gradcheck.relations.agreement import (
     magnitude,
     shown,
 )
-from gradcheck.relations.judgement import disagreements, doubts, finite_gap
+from gradcheck.relations.judgement import disagreements, finite_gap, mixture_doubts
 from gradcheck.relations.layouts import odd_doubts
 from gradcheck.relations.scene import Broken, Claims, Scene, failure, numeric_claims
 from gradcheck.result import Finding
@@ -141,7 +141,7 @@ def _plain_doubts(scene: Scene) -> list[str]:
             return []
     except Broken:
         pass  # it refuses views; the plain call must still be linear
-    return doubts(scene, scene.mixed_claim, scene.mixed_expectation, scene.scale)
+    return mixture_doubts(scene, scene.mixed_claim)
 
 
 def _is_proportional(scene: Scene, name: str, factor: float) -> bool:

@@ -12,6 +12,7 @@ from gradcheck.relations.agreement import (
     allowance,
     discrepancy,
     epsilon,
+    is_numeric,
     magnitude,
 )
 from gradcheck.relations.scene import Broken, Scene, numeric_claims
@@ -19,6 +20,9 @@ from gradcheck.trees import Array
 
 NOISE_MARGIN = 64.0
 """Rounding measured by one jitter, times this, bounds the rounding of another evaluation."""
+
+BLOCK = 65536
+"""Entries compared at a time: few enough to stay in the cache, many enough to be worth a call."""
 
 
 def doubts(
@@ -37,6 +41,37 @@ def doubts(
         for name, wanted in numeric_claims(expected).items()
         if _gap_beyond(scene, name, _found(got, name), wanted, scale) > 0
     ]
+
+
+def mixture_doubts(scene: Scene, got: Mapping[str, Array | None]) -> list[str]:
+    """`doubts` whether ``got`` is the mixture of the two plain claims.
+
+    Large arrays are looked at block by block: the mixture itself is made only where they differ.
+    """
+    if all(_is_mixture(scene, name, got.get(name)) for name in numeric_claims(scene.claim)):
+        return []
+    return doubts(scene, got, scene.mixed_expectation, scene.scale)
+
+
+def _is_mixture(scene: Scene, name: str, got: Array | None) -> bool:
+    one, other = scene.claim.get(name), scene.second_claim.get(name)
+    if one is None or other is None or got is None or not one.shape == other.shape == got.shape:
+        return False
+    if not (is_numeric(other) and is_numeric(got)):
+        return False
+    first, second = scene.factors
+    with np.errstate(all="ignore"):
+        for flat in zip(_blocks(got), _blocks(one), _blocks(other), strict=True):
+            expected = first * flat[1] + second * flat[2]
+            gap = discrepancy(flat[0], expected)
+            if not gap <= allowance(scene.eps) * magnitude(expected):
+                return False
+    return True
+
+
+def _blocks(array: Array) -> Iterator[Array]:
+    flat = array.reshape(-1)
+    return (flat[start : start + BLOCK] for start in range(0, flat.size, BLOCK))
 
 
 def disagreements(

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from gradcheck.relations.agreement import LARGE, shown
-from gradcheck.relations.judgement import disagreements, doubts, is_rounding
+from gradcheck.relations.judgement import disagreements, is_rounding, mixture_doubts
 from gradcheck.relations.scene import (
     REFUSALS,
     Broken,
@@ -64,8 +64,7 @@ KINDS = tuple(LAYOUTS)
 
 
 def layouts(scene: Scene) -> Iterator[Finding]:
-    """Transposed, strided, backwards and read-only arrays give what plain copies give."""
-    yield from _forward_in_odd_layout(scene)
+    """Backward gives for transposed, strided, backwards and read-only arrays what copies give."""
     try:
         odd = odd_claim(scene)
     except Broken as broken:
@@ -89,8 +88,25 @@ def odd_doubts(scene: Scene) -> list[str]:
     """Names whose gradient in odd layouts is not what linearity makes of the plain claims."""
     return scene.shared(
         "odd_doubts",
-        lambda: doubts(scene, odd_claim(scene), scene.mixed_expectation, scene.scale),
+        lambda: mixture_doubts(scene, odd_claim(scene)),
     )
+
+
+def forward_layouts(scene: Scene) -> Iterator[Finding]:
+    """The value of transposed, strided, backwards and read-only arrays is that of plain copies."""
+    try:
+        got = named_outputs(scene.value(odd_inputs(scene), "given views (strided, read-only)"))
+    except Broken as broken:
+        yield from _refusal(scene, broken)
+        return
+    for name, expected in scene.outputs.items():
+        value = got.get(name, np.empty(0))
+        if not is_rounding(value, expected, partial(_jittered_output, scene, name)):
+            yield failure(
+                "layout",
+                f"forward gave {shown(name, value, expected)} for views of the same numbers. "
+                "Expected what contiguous copies give. Do: index arrays instead of their memory.",
+            )
 
 
 def expanded(scene: Scene) -> Iterator[Finding]:
@@ -168,22 +184,6 @@ def _poison(array: Array) -> Array:
 
 def _plain(scene: Scene, name: str) -> Array:
     return np.asarray(scene.mixed_claim[name])
-
-
-def _forward_in_odd_layout(scene: Scene) -> Iterator[Finding]:
-    try:
-        got = named_outputs(scene.value(odd_inputs(scene), "given views (strided, read-only)"))
-    except Broken as broken:
-        yield from _refusal(scene, broken)
-        return
-    for name, expected in scene.outputs.items():
-        value = got.get(name, np.empty(0))
-        if not is_rounding(value, expected, partial(_jittered_output, scene, name)):
-            yield failure(
-                "layout",
-                f"forward gave {shown(name, value, expected)} for views of the same numbers. "
-                "Expected what contiguous copies give. Do: index arrays instead of their memory.",
-            )
 
 
 def _jittered_output(scene: Scene, name: str) -> Array | None:

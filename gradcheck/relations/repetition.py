@@ -176,7 +176,7 @@ def _same_claims(left: Claims, right: Mapping[str, Array | None]) -> bool:
 
 
 def _same_or_none(left: Array | None, right: Array | None) -> bool:
-    if left is None or right is None:
+    if left is None or right is None or left is right:
         return left is right
     return same_bits(left, right)
 
