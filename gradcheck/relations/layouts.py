@@ -65,6 +65,8 @@ KINDS = tuple(LAYOUTS)
 
 def layouts(scene: Scene) -> Iterator[Finding]:
     """Backward gives for transposed, strided, backwards and read-only arrays what copies give."""
+    if scene.memo.get("odd_doubts") == []:
+        return
     try:
         odd = odd_claim(scene)
     except Broken as broken:
@@ -86,10 +88,15 @@ def layouts(scene: Scene) -> Iterator[Finding]:
 
 def odd_doubts(scene: Scene) -> list[str]:
     """Names whose gradient in odd layouts is not what linearity makes of the plain claims."""
-    return scene.shared(
-        "odd_doubts",
-        lambda: mixture_doubts(scene, odd_claim(scene)),
-    )
+    return scene.shared("odd_doubts", lambda: _odd_doubts(scene))
+
+
+def _odd_doubts(scene: Scene) -> list[str]:
+    found = mixture_doubts(scene, odd_claim(scene))
+    if not found:  # nobody will ask for these arrays again, and they are as large as the inputs
+        for key in ("odd_claim", "odd_inputs", "odd_cotangents"):
+            scene.memo.pop(key, None)
+    return found
 
 
 def forward_layouts(scene: Scene) -> Iterator[Finding]:
