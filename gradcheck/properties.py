@@ -41,6 +41,7 @@ from gradcheck.relations import DEFAULT, RELATIONS, Scene, relate
 from gradcheck.report.terminal import render, reproduction
 from gradcheck.result import Array, CheckResult, Finding, Severity, Verdict
 from gradcheck.strategies.cases import Case, cases, specs_and_options
+from gradcheck.strategies.portable import portable_backend
 from gradcheck.strategies.reduction import reduced
 from gradcheck.strategies.shapes import ELLIPSIS, Axes, Bounds, Shape
 from gradcheck.subject import FunctionSubject, Inputs
@@ -60,6 +61,9 @@ Any other exception is a failure of the test.
 
 INFORMATIVE_SHARE = 0.05
 """A test where fewer examples than this could have failed has tested nothing worth the name."""
+
+SHRINK_TRIALS = 200
+"""Checks that Hypothesis may spend after the first failure, on finding other bugs and shrinking."""
 
 SELF_TEST_CASES = 8
 """Examples on which a mutant may die; most die on the first."""
@@ -542,6 +546,8 @@ class _Run:
         self.settings = settings
         self.tally = _Tally()
         self.found: dict[type[GradientMismatch], Case] = {}
+        self.failing: dict[str, type[GradientMismatch]] = {}
+        self.trials = 0
 
     def run(self) -> None:
         __tracebackhide__ = True
@@ -585,13 +591,19 @@ class _Run:
             max_examples=self._examples(),
             derandomize=False,
             database=self._database(),
-            phases=(Phase.reuse, Phase.generate, Phase.shrink),
+            phases=self._phases(),
             deadline=None,
             suppress_health_check=list(HealthCheck),
             report_multiple_bugs=True,
             print_blob=False,
             verbosity=hypothesis.Verbosity.quiet,
+            backend=portable_backend() if self.settings.portable else "hypothesis",
         )
+
+    def _phases(self) -> tuple[Phase, ...]:
+        # Arrays are reduced here, in their own terms; Hypothesis knows how to shrink options.
+        shrinking = (Phase.shrink,) if self.tested.option_strategies else ()
+        return (Phase.reuse, Phase.generate, *shrinking)
 
     @property
     def _profile(self) -> str:
@@ -602,7 +614,7 @@ class _Run:
         return asked or recording.PROFILE_EXAMPLES[self._profile]
 
     def _database(self) -> Any:
-        if self._profile == "ci":
+        if self._profile == "ci" or self.settings.portable:
             return None  # the seed is fixed: what failed fails again without being remembered
         return hypothesis.settings.get_profile("default").database
 
@@ -616,6 +628,8 @@ class _Run:
 
     def _example(self, case: Case) -> None:
         __tracebackhide__ = True
+        if self.found and self._is_out_of_trials(case):
+            return
         try:
             result = self._checked(case)
         except InvalidSubject as error:
@@ -628,7 +642,16 @@ class _Run:
             return
         kind = _kind(result, case.seed)
         self.found[kind] = case
+        self.failing[repr(case)] = kind
         raise kind(f"{self.tested.name}: wrong")
+
+    def _is_out_of_trials(self, case: Case) -> bool:
+        """Whether to let a case pass unseen, since enough was spent on shrinking.
+
+        What failed once keeps failing, so that Hypothesis can end.
+        """
+        self.trials += 1
+        return self.trials > SHRINK_TRIALS and repr(case) not in self.failing
 
     def _checked(self, case: Case) -> CheckResult:
         # What is tried while shrinking is no example that anyone asked for: nobody hears of it.
