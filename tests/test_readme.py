@@ -49,8 +49,9 @@ def test_the_wrong_gradient_earns_the_message_shown(tmp_path):
     assert {without_numbers(line) for line in rest if line.strip()} <= seen, finished.stdout
 
 
-def test_the_right_properties_pass(tmp_path):
-    finished = pytest_on(tmp_path, "properties")
+@pytest.mark.parametrize("name", ["properties", "many"])
+def test_the_right_properties_pass(tmp_path, name):
+    finished = pytest_on(tmp_path, name)
     assert finished.returncode == pytest.ExitCode.OK, finished.stdout
 
 
@@ -64,6 +65,7 @@ def test_every_example_is_run_by_some_test():
     assert set(re.findall(r"<!-- example: (\w+) -->", README)) == {
         "wrong",
         "properties",
+        "many",
         "checks",
         "training",
     }
