@@ -44,7 +44,8 @@ def run(pair, arguments, seed):
         entries = sum(int(np.prod(shape)) for shape in result.shapes.values())
         named = result.diagnoses[0].name if result.diagnoses else ""
         spent = time.process_time() - started
-        return Found(True, entries, named, str(failure), spent)
+        message = "\n".join(str(one) for one in getattr(failure, "exceptions", (failure,)))
+        return Found(True, entries, named, message, spent)
     except Exception as error:
         spent = time.process_time() - started
         return Found(True, 0, "", f"{type(error).__name__}: {error}", spent)

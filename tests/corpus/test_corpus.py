@@ -1,4 +1,4 @@
-"""The twins are what they say they are, and gradcheck tells them apart."""
+"""The twins are what they say they are: right and wrong by slow differences."""
 
 from __future__ import annotations
 
