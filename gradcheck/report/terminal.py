@@ -33,6 +33,9 @@ LABEL = 16
 """Columns before the text of a labelled paragraph: the longest label, and room to breathe."""
 
 LEAST_DIGITS, MOST_DIGITS = 7, 17
+ORACLE_DIGITS = 10
+"""Digits up to which oracles are told apart: beyond, they agree as far as anyone cares."""
+
 MOST_ENTRIES = 128
 """Entries of an input that are written out in a reproduction line; more are saved to a file."""
 
@@ -235,7 +238,7 @@ def digits_to_tell(left: float, right: float) -> int:
     (7, 12)
     """
     scale = max(abs(left), abs(right))
-    if not math.isfinite(scale) or left == right:
+    if not math.isfinite(left - right) or left == right:
         return LEAST_DIGITS
     # Each divided by the scale first: the difference of two subnormals underflows.
     apart = abs(left / scale - right / scale)
@@ -260,7 +263,9 @@ def _oracles(rows: list[Comparison]) -> str:
     if shown is None:
         oracles = dict.fromkeys(row.estimate.oracle for row in rows[:MOST_ROWS])
         return "; ".join(printable(oracle) for oracle in oracles)
-    digits = digits_to_tell(shown.claimed, shown.estimate.value)
+    value = shown.estimate.value
+    told = [digits_to_tell(value, float(np.real(one.value))) for one in shown.evidence]
+    digits = max(digits_to_tell(shown.claimed, value), *[min(n, ORACLE_DIGITS) for n in told])
     parts = "; ".join(_one_oracle(one, digits) for one in shown.evidence)
     return f"{clipped(shown.path, MOST_NAME)}: {parts}"
 
