@@ -579,9 +579,11 @@ class _Run:
         # Hypothesis keeps failures by the name of the function.
         one.__name__ = one.__qualname__ = _identifier(f"{self.tested.module} {self.tested.name}")
         test = hypothesis.given(case=self.tested.strategy)(one)
-        test = self._hypothesis_settings()(test)
         seed = self._seed()
-        return test if seed is None else hypothesis.seed(seed)(test)
+        if seed is not None:
+            test = hypothesis.seed(seed)(test)
+        # After the seed, which would take the database away.
+        return self._hypothesis_settings()(test)
 
     def _hypothesis_settings(self) -> hypothesis.settings:
         # Everything is named: a profile of the user's, or the one Hypothesis loads on build
@@ -614,9 +616,14 @@ class _Run:
         return asked or recording.PROFILE_EXAMPLES[self._profile]
 
     def _database(self) -> Any:
-        if self._profile == "ci" or self.settings.portable:
-            return None  # the seed is fixed: what failed fails again without being remembered
-        return hypothesis.settings.get_profile("default").database
+        if self.settings.portable:
+            return None
+        usual = hypothesis.settings.get_profile("default").database
+        chosen = hypothesis.settings().database  # of the profile that was loaded last
+        if chosen is not None and chosen != usual:
+            return chosen  # a profile of the user's shares what was found on other machines
+        # In CI the seed is fixed: what failed fails again without being remembered.
+        return None if self._profile == "ci" else usual
 
     def _seed(self) -> int | None:
         if self.settings.seed is not None:
