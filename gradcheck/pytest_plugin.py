@@ -33,6 +33,8 @@ GRADIENT = "gradient"
 """Check id of the comparison with an estimate; all other ids are exact relations."""
 PROBLEM = "gradcheck_problem"
 """Key under which a worker tells why it cannot run the tests it collected."""
+MAX_ERROR = 500
+"""Characters kept of the first line of an error; the rest is in pytest's own output."""
 SUFFIXES = (".html", ".json", ".jsonl")
 MARKER_ARGUMENTS = {"check"}
 
@@ -432,7 +434,11 @@ def pytest_runtest_makereport(
     """Send the evidence along with the report of the call."""
     report = yield
     if call.when == "call" and EVIDENCE_OF_ITEM in item.stash:
-        kept = {"evidence": item.stash[EVIDENCE_OF_ITEM], "failure": _failure(call)}
+        kept = {
+            "evidence": item.stash[EVIDENCE_OF_ITEM],
+            "failure": _failure(call),
+            "error": _first_line(call),
+        }
         setattr(report, EVIDENCE, json.dumps(kept))
     return report
 
@@ -443,6 +449,12 @@ def _failure(call: pytest.CallInfo[Any]) -> str:
         return ""
     ours = all(_is_ours(leaf) for leaf in _leaves(call.excinfo.value))
     return "gradient" if ours else "other"
+
+
+def _first_line(call: pytest.CallInfo[Any]) -> str:
+    if call.excinfo is None:
+        return ""
+    return f"{call.excinfo.typename}: {call.excinfo.value}".partition("\n")[0][:MAX_ERROR]
 
 
 def _is_ours(error: BaseException) -> bool:
@@ -597,7 +609,7 @@ class Controller:
 def _row(report: pytest.TestReport) -> Row | None:
     """A row of what a report of a call carries; a crash carries nothing but its name."""
     if str(report.when) == "???":
-        return _test_row(report, "crashed", {}, {"evidence": [], "failure": "other"})
+        return _test_row(report, "crashed", {}, {"evidence": [], "failure": "other", "error": ""})
     tallies = [value for name, value in report.user_properties if name == PROPERTY_NAME]
     if report.when != "call" or not tallies:
         return None
