@@ -6,11 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from gradcheck.diagnosis import DIAGNOSES, explain
+from gradcheck.diagnosis import DIAGNOSES, consensus, explain
 from gradcheck.diagnosis.behaviour import CAUSES
-from gradcheck.diagnosis.ranking import LEAST_FIT, MOST_SHOWN
-from gradcheck.result import Finding, Severity
+from gradcheck.diagnosis.evidence import suspects
+from gradcheck.diagnosis.ranking import LEAST_FIT, MOST_SHOWN, OF_CASES, OF_INPUTS, answer
+from gradcheck.result import Diagnosis, Finding, Severity
 from tests.diagnosis.cases import case, case_of_pairs, table
 
 RNG = np.random.default_rng
@@ -389,3 +392,82 @@ def test_a_case_with_nothing_in_it_is_silent():
     assert explain(case({}, np.zeros(()), np.zeros(()), {}, {})) == ()
     nothing = np.zeros((0, 2))
     assert explain(case({"x": nothing}, nothing, nothing, {"x": nothing}, {"x": nothing})) == ()
+
+
+def test_points_are_outvoted_that_see_another_cause():
+    sign, mean = Diagnosis("sign-flipped", "", 0.8, "b"), Diagnosis("constant-factor", "", 0.9, "b")
+    assert names(consensus([(sign, mean), (mean,), (), (mean,)])) == ["constant-factor"]
+
+
+def test_points_that_disagree_make_silence():
+    several = [(Diagnosis(name, "", 0.9),) for name in list(DIAGNOSES)[:4]]
+    assert consensus(several) == ()
+    assert consensus([]) == ()
+    assert consensus([(), ()]) == ()
+
+
+def test_one_point_keeps_its_causes():
+    found = explain(dense_case(WRONG_DENSE["sign-flipped"]))
+    assert consensus([found]) == found
+
+
+SHAPES = [(), (1,), (3,), (2, 3), (3, 3), (1, 4), (2, 1, 3), (0,), (0, 2)]
+
+
+@st.composite
+def arbitrary_cases(draw):
+    """Cases of any shapes, dtypes and special values, with nothing right about them."""
+    generator = RNG(draw(st.integers(0, 2**32 - 1)))
+
+    def array(shape, dtype):
+        values = generator.choice([0.0, 1.0, -2.0, 1e-200, 1e200, np.inf, -np.inf], shape)
+        generic = generator.standard_normal(shape)
+        mixed = np.where(
+            generator.random(shape) < draw(st.sampled_from([0, 0.5, 1])), values, generic
+        )
+        with np.errstate(all="ignore"):
+            return (
+                np.nan_to_num(mixed).astype(dtype) if dtype in (int, bool) else mixed.astype(dtype)
+            )
+
+    shapes = st.sampled_from(SHAPES)
+    kinds = st.sampled_from([float, float, np.float32, complex, int, bool])
+    inputs = {name: array(draw(shapes), draw(kinds)) for name in "xyz"[: draw(st.integers(1, 3))]}
+    outputs = {"out": array(draw(shapes), float)}
+    if draw(st.booleans()):
+        outputs = {
+            f"out[{i}]": array(draw(shapes), draw(st.sampled_from([float, complex]))) for i in "01"
+        }
+    cotangents = {name: array(value.shape, value.dtype.type) for name, value in outputs.items()}
+    claimed, truth = {}, {}
+    for name, value in inputs.items():
+        if value.dtype.kind in "fc":
+            truth[name] = array(value.shape, value.dtype.type)
+            shape = value.shape if draw(st.integers(0, 3)) else draw(shapes)
+            claimed[name] = draw(st.sampled_from([array(shape, value.dtype.type), None]))
+    second = {name: array(value.shape, value.dtype.type) for name, value in outputs.items()}
+    claims = {k: None if v is None else array(v.shape, v.dtype.type) for k, v in claimed.items()}
+    given = draw(st.booleans())
+    return case(
+        inputs, outputs, cotangents, claimed, truth,
+        second_cotangent=second if given else None, second_claim=claims if given else None,
+    )  # fmt: skip
+
+
+@given(arbitrary_cases())
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_hypothesis_stumbles_over_any_case(wrong):
+    with np.errstate(all="ignore"):
+        for hypothesis in OF_CASES:
+            list(hypothesis(wrong))
+        for view in suspects(wrong):
+            for hypothesis in OF_INPUTS:
+                list(hypothesis(view))
+
+
+def test_a_hypothesis_that_stumbles_hides_nothing():
+    def stumbles(case):
+        raise IndexError(case)
+        yield
+
+    assert answer(stumbles, None) == []

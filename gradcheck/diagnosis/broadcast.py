@@ -60,11 +60,13 @@ def stretches(small: tuple[int, ...], large: tuple[int, ...]) -> bool:
 
 
 def stretched_axes(small: tuple[int, ...], large: tuple[int, ...]) -> tuple[int, ...]:
-    """Axes of the larger shape that broadcasting made.
+    """Axes of the larger shape that broadcasting made; none where it is not broadcasting.
 
     >>> stretched_axes((1, 2), (4, 3, 2))
     (0, 1)
     """
+    if not stretches(small, large):
+        return ()
     extra = len(large) - len(small)
     kept = enumerate(small, start=extra)
     return (*range(extra), *(axis for axis, n in kept if n == 1 and large[axis] != 1))
@@ -96,7 +98,7 @@ def one_row_only(view: View) -> Iterator[Diagnosis]:
         return
     for name, g in view.case.cotangent.items():
         other = (view.case.second_cotangent or {}).get(name)
-        axes = stretched_axes(view.shape, g.shape) if stretches(view.shape, g.shape) else ()
+        axes = stretched_axes(view.shape, g.shape)
         if other is None or not axes or g.size < 2 or 0 in g.shape:
             continue
         for place, which in ((0, "first"), (-1, "last")):
@@ -126,7 +128,7 @@ def not_summed(view: View) -> Iterator[Diagnosis]:
         return
     for words, summand in summands(view):
         axes = stretched_axes(view.shape, summand.shape)
-        if not axes or not stretches(view.shape, summand.shape) or 0 in summand.shape:
+        if not axes or 0 in summand.shape:
             continue
         total = view.pick(unbroadcast(summand, view.shape))
         if view.agree(view.estimate, total, view.error).all():

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gradcheck.diagnosis.ranking import LEAST_FIT, MOST_SHOWN
+from gradcheck.diagnosis.ranking import MOST_SHOWN
 from gradcheck.result import Diagnosis
 
 ENOUGH = 0.5
 """A cause must be named at this share of the points."""
+
+LEAST_MEAN = 0.45
+"""Below this mean fit, half of the points at best speak for a cause, and not loudly."""
 
 SILENT = 0.5
 """Weight of a point that names no cause: it may tell nothing, or be told by nothing known."""
@@ -43,7 +46,7 @@ def consensus(several: Sequence[tuple[Diagnosis, ...]]) -> tuple[Diagnosis, ...]
     agreed = [_agreed(name, several, points) for name in names]
     return tuple(
         sorted(
-            (d for d in agreed if d is not None and d.fit >= LEAST_FIT * ENOUGH),
+            (d for d in agreed if d is not None and d.fit >= LEAST_MEAN),
             key=lambda diagnosis: -diagnosis.fit,
         )[:MOST_SHOWN]
     )

@@ -19,6 +19,9 @@ FIT_KEPT = 0.955
 """Nothing to compare with, but each claim is one of the contributions that an index adds up."""
 
 FIT_SUBSET = {1: 0.86, 2: 0.93}
+SHARP = 1e-6
+"""Relative error bound above which an estimate is near some sum of elements by chance."""
+
 MOST_ADDENDS = 4
 MOST_SUMS = 20_000
 """Sums tried per entry: at the agreement demanded, so many hit a number by chance once in 5000."""
@@ -75,12 +78,15 @@ def _is_index(array: Array, length: int) -> bool:
 
 def one_of_several(view: View) -> Iterator[Diagnosis]:
     """Each wrong claim is one element of the cotangent, each estimate a sum of it and others."""
+    wrong = np.flatnonzero(view.wrong)
+    sharp = [int(i) for i in wrong if view.error[i] <= SHARP * abs(view.estimate[i])]
+    if not sharp or np.iscomplexobj(view.claimed) or not view.finite.all():
+        return
     for cotangent in view.case.cotangent.values():
-        elements = np.unique(np.ravel(cotangent))
-        if elements.size >= 2 and not np.iscomplexobj(elements) and view.finite.all():
-            wrong = np.flatnonzero(view.wrong)
-            if wrong.size and all(_kept_one(view, int(i), elements) for i in wrong):
-                fit = FIT_SUBSET[min(wrong.size, 2)]
+        if cotangent.size >= 2 and not np.iscomplexobj(cotangent):
+            met = all(_is_kept(view, int(i), cotangent) for i in wrong)
+            if met and all(_is_sum(view, i, cotangent) for i in sharp):
+                fit = FIT_SUBSET[min(len(sharp), 2)]
                 sentence = "claimed is one of the contributions whose sum is due: where windows"
                 sentence += " or indices meet, the gradient is assigned, not added"
                 evidence = "each claim is one element of the cotangent, each estimate a sum of some"
@@ -88,14 +94,24 @@ def one_of_several(view: View) -> Iterator[Diagnosis]:
                 return
 
 
-def _kept_one(view: View, entry: int, elements: Array) -> bool:
+def _elements(view: View, entry: int, cotangent: Array) -> Array:
+    """Cotangent elements that may reach an entry: those of its row where rows correspond."""
+    if len(view.shape) > 1 and cotangent.ndim > 1 and len(cotangent) == view.shape[0]:
+        cotangent = cotangent[view.flat[entry] // int(np.prod(view.shape[1:]))]
+    return np.unique(np.ravel(cotangent))
+
+
+def _is_kept(view: View, entry: int, cotangent: Array) -> bool:
+    elements = _elements(view, entry, cotangent)
+    return bool(np.isclose(elements, view.claimed[entry], rtol=1e-9, atol=0).any())
+
+
+def _is_sum(view: View, entry: int, cotangent: Array) -> bool:
+    elements = _elements(view, entry, cotangent)
     claimed, estimate = view.claimed[entry], view.estimate[entry]
-    kept = np.isclose(elements, claimed, rtol=1e-9, atol=0)
-    if not kept.any():
-        return False
-    missing = estimate - claimed
+    others = elements[~np.isclose(elements, claimed, rtol=1e-9, atol=0)]
     room = 3 * view.error[entry] + 1e-9 * abs(estimate)
-    return any((np.abs(sums - missing) <= room).any() for sums in _sums(elements[~kept]))
+    return any((np.abs(sums - (estimate - claimed)) <= room).any() for sums in _sums(others))
 
 
 def _sums(elements: Array) -> Iterator[Array]:

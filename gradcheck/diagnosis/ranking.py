@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -28,6 +29,8 @@ from gradcheck.diagnosis import (
 )
 from gradcheck.diagnosis.evidence import View, suspects
 from gradcheck.result import Case, Diagnosis
+
+T = TypeVar("T")
 
 OF_CASES: tuple[Callable[[Case], Iterator[Diagnosis]], ...] = (
     behaviour.named_by_findings,
@@ -105,11 +108,22 @@ def explain(case: Case) -> tuple[Diagnosis, ...]:
     """
     # Hypotheses divide by what may be zero; what comes out is compared, never believed.
     with np.errstate(all="ignore"):
-        found = [d for hypothesis in OF_CASES for d in hypothesis(case)]
+        found = [d for hypothesis in OF_CASES for d in answer(hypothesis, case)]
         for view in suspects(case):
-            found += [d for hypothesis in OF_INPUTS for d in hypothesis(view)]
+            found += [d for hypothesis in OF_INPUTS for d in answer(hypothesis, view)]
     found = [diagnosis for diagnosis in found if diagnosis.fit >= LEAST_FIT]
     return tuple(_best_of_each_name(found)[:MOST_SHOWN])
+
+
+def answer(hypothesis: Callable[[T], Iterator[Diagnosis]], what: T) -> list[Diagnosis]:
+    """What one hypothesis says; nothing if it stumbles over arrays it was not made for.
+
+    The gradient is wrong whether or not a cause is found: no hypothesis may hide that.
+    """
+    try:
+        return list(hypothesis(what))
+    except Exception:
+        return []
 
 
 def _best_of_each_name(found: list[Diagnosis]) -> list[Diagnosis]:

@@ -18,7 +18,7 @@ RARE = "rare"
 COMMON = "common"
 """Regions half of all points are in (signs): many entries must agree."""
 
-FIT_RARE = {1: 0.86, 2: 0.92}
+FIT_RARE = {0: 0.64, 1: 0.86, 2: 0.92}
 FIT_COMMON = {2: 0.5, 3: 0.68, 4: 0.8, 5: 0.86, 6: 0.9}
 FIT_SOME_TIED = 0.84
 FIT_ALL_CREDIT = 0.86
@@ -117,7 +117,8 @@ def _diagnosis(view: View, region: Region, judged: Mask) -> Diagnosis:
     count, inside = int(judged.sum()), int(view.wrong.sum())
     rare = region.kind == RARE
     alike = 2 * min(inside, count - inside) + 1
-    fit = FIT_RARE[min(inside, 2)] if rare else FIT_COMMON[min(count, alike, 6)]
+    telling = 0 if count == 2 else min(inside, 2)
+    fit = FIT_RARE[telling] if rare else FIT_COMMON[min(count, alike, 6)]
     fit += MIRRORED if not rare and _mirrored(view) else 0.0
     fit -= 0.0 if region.own else ELSEWHERE
     sentence = f"the claim is wrong exactly where {region.words}, and right everywhere else"

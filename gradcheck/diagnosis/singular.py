@@ -63,6 +63,7 @@ def places(view: View) -> Iterator[Place]:
     found = [f for f in features(view) if f.role != "cotangent" and f.values.dtype.kind == "f"]
     found.sort(key=lambda feature: not feature.own)
     yield from _infinite(view)
+    yield from _nothing_kept(view)
     for feature in found:
         yield from _large(view, feature)
     yield from _large_quotients(view, [f for f in found if f.role == "input"])
@@ -90,6 +91,16 @@ def _infinite(view: View) -> Iterator[Place]:
                 yield Place("singular-at-infinity", words, view.pick(rows))
         if infinite.any():
             yield Place("singular-at-infinity", words, np.ones(view.flat.size, dtype=bool))
+
+
+def _nothing_kept(view: View) -> Iterator[Place]:
+    """A mask that keeps nothing, or everything: a count of zero under a quotient."""
+    everything = np.ones(view.flat.size, dtype=bool)
+    for name, value in view.case.inputs.items():
+        uniform = value.dtype.kind == "b" and np.unique(value).size == 1
+        if uniform and not view.finite.any():
+            words = f"{name} is {bool(value.flat[0])} everywhere: 0/0 of a count"
+            yield Place("singular-at-zero", words, everything)
 
 
 def _large(view: View, feature: Feature) -> Iterator[Place]:

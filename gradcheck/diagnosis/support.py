@@ -10,7 +10,7 @@ from gradcheck.diagnosis.evidence import Mask, View
 from gradcheck.diagnosis.features import input_features
 from gradcheck.result import Diagnosis
 
-FIT_IGNORED = {1: 0.78, 2: 0.9}
+FIT_IGNORED = {0: 0.6, 1: 0.78, 2: 0.9}
 FIT_INVERTED = {1: 0.8, 2: 0.87, 3: 0.91}
 
 
@@ -24,7 +24,8 @@ def mask_ignored(view: View) -> Iterator[Diagnosis]:
     sentence = "the claim is not zero where the function does not move: a mask, a clip or an"
     sentence += " inactive branch is not applied in the backward"
     evidence = f"{int(stopped.sum())} entries have derivative 0 and a claim that is not"
-    fit = FIT_IGNORED[min(int(stopped.sum()), 2)]
+    telling = 0 if int(stopped.sum() + live.sum()) == 2 else min(int(stopped.sum()), 2)
+    fit = FIT_IGNORED[telling]
     yield Diagnosis("ignores-mask", sentence, fit, view.name, evidence)
 
 

@@ -21,11 +21,12 @@ def table(claimed, truth, seed=0, floor=None):
     truth = np.asarray(truth) + np.float64(0)
     scale = np.abs(truth) + (np.max(np.abs(truth), initial=0) if floor is None else floor) * 1e-3
     noise = np.random.default_rng(seed).uniform(-NOISE, NOISE, truth.shape)
-    estimate, error = truth + noise * scale, BOUND * scale
+    with np.errstate(all="ignore"):
+        estimate, error = truth + noise * scale, BOUND * scale
     same_shape = claimed is not None and np.shape(claimed) == truth.shape
     shown = np.asarray(claimed) if same_shape else np.full(truth.shape, np.nan)
     limit = max(LIMIT, 4 * precision)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(all="ignore"):
         wrong = ~(np.abs(shown - estimate) <= error + limit * np.abs(estimate))
     flat = np.arange(truth.size)
     columns = (np.ravel(column) for column in (shown, estimate, error, wrong))
