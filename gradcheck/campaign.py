@@ -288,7 +288,7 @@ def run_case(spec: CaseSpec) -> Json:
     """
     heard = _Heard()
     settings = RunSettings(examples=spec.examples, seed=spec.seed, key=spec.subject, portable=True)
-    with recording(heard), running_with(settings):
+    with recording(heard, alone=True), running_with(settings):
         verdict, error = _outcome(spec, heard)
     return {
         "verdict": verdict,

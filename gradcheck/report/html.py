@@ -12,7 +12,14 @@ from gradcheck.errors import InvalidArgument
 from gradcheck.report import drawing
 from gradcheck.report.evidence import shortened
 from gradcheck.report.json_lines import GENERATOR, HEADERS
-from gradcheck.report.summary import FAILED, as_tests, headline, printable, worst_line
+from gradcheck.report.summary import (
+    FAILED,
+    as_tests,
+    found_what_it_expected,
+    headline,
+    printable,
+    worst_of,
+)
 from gradcheck.report.tally import Entry, merge, total
 
 Json = dict[str, Any]
@@ -91,7 +98,7 @@ def _view(rows: list[Json], share: float) -> Json:
         "banners": _banners(rows, headers),
         "figures": _figures(results, everything, len(tally)),
         "histogram": ink.allow(drawing.excess_histogram(_excesses(results))),
-        "worst": _worst(tally, everything),
+        "worst": worst_of(results),
         "failures": [_card(row, ink) for row in failed[:max_cards]],
         "failures_left": max(0, len(failed) - max_cards),
         "trainings": _trainings(results, ink),
@@ -152,15 +159,8 @@ def _figures(results: list[Json], everything: Entry, subjects: int) -> list[Json
 def _excesses(results: list[Json]) -> Iterable[float]:
     for row in results:
         worst = total(row["tally"])["worst"]
-        if worst is not None:
+        if worst is not None and not found_what_it_expected(row):
             yield float(worst["excess"])
-
-
-def _worst(tally: dict[str, Entry], everything: Entry) -> str:
-    worst = everything["worst"]
-    if worst is None:
-        return ""
-    return worst_line(next(name for name, e in tally.items() if e["worst"] == worst), worst)
 
 
 def _card(row: Json, ink: _Ink) -> Json:

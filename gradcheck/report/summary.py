@@ -29,8 +29,9 @@ def summary_lines(rows: list[Row], seed: int | None = None) -> Iterator[str]:
     everything = total(tally)
     if everything["inconclusive"]:
         yield f"inconclusive {_plural(everything['inconclusive'], 'example')}"
-    if everything["worst"] is not None:
-        yield f"worst        {worst_line(*_worst(tally))}"
+    worst = worst_of(rows)
+    if worst:
+        yield f"worst        {worst}"
     if rows:
         yield f"slowest      {', '.join(_slow(row) for row in slowest(rows))}"
     yield from _listed(rows)
@@ -69,8 +70,24 @@ def headline(rows: list[Row], tally: Tally) -> str:
     )
 
 
-def worst_line(subject: str, worst: Entry) -> str:
-    """The worst error beside its limit."""
+def worst_of(rows: list[Row]) -> str:
+    """The worst error of a run beside its limit, or ``""``.
+
+    A test that passed although a claim was wrong had expected that: it does not count.
+    """
+    tally = merge(row["tally"] for row in rows if not found_what_it_expected(row))
+    worst = total(tally)["worst"]
+    if worst is None:
+        return ""
+    return _worst_line(next(name for name, e in tally.items() if e["worst"] == worst), worst)
+
+
+def found_what_it_expected(row: Row) -> bool:
+    """Whether a test passed, or was expected to fail, with a claim that is wrong."""
+    return row["outcome"] in ("passed", "xfailed") and total(row["tally"])["wrong"] > 0
+
+
+def _worst_line(subject: str, worst: Entry) -> str:
     name = printable(f"{subject}, {worst['path']}")
     return (
         f"{name}: error {_short(worst['difference'])}, limit {_short(worst['limit'])} "
@@ -91,12 +108,6 @@ def printable(text: str) -> str:
     'a\\\\x1b[31m'
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def _worst(tally: Tally) -> tuple[str, Entry]:
-    worst = total(tally)["worst"]
-    subject = next(name for name, entry in tally.items() if entry["worst"] == worst)
-    return subject, worst
 
 
 def _slow(row: Row) -> str:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradcheck.report import drawing, html
+from gradcheck.report.summary import worst_of
 from gradcheck.result import Verdict
 from tests.report import samples
 
@@ -247,3 +248,12 @@ def test_contrast_is_that_of_the_guidelines():
 def test_every_colour_of_text_is_legible(palette, name):
     for ground in ("paper", "panel"):
         assert contrast(palette[name], palette[ground]) >= SMALLEST_CONTRAST
+
+
+def test_a_wrong_claim_that_a_test_expected_is_not_the_worst():
+    expected = samples.row("t", "passed", samples.wrong_result())
+    assert worst_of([expected]) == ""
+    near = samples.row("u", "passed", samples.right_result(error=9e-8))
+    assert worst_of([expected, near]).startswith("tanh, x: error 9e-08, limit 1e-07 (CORRECT")
+    failed = samples.row("v", "failed", samples.wrong_result())
+    assert worst_of([expected, near, failed]).startswith("dense, b[0]: error 0.5")

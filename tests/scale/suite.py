@@ -6,6 +6,7 @@ import numpy as np
 
 import gradcheck
 from gradcheck.recording import run_settings
+from gradcheck.subject import FunctionSubject
 
 
 def _generator():
@@ -44,11 +45,16 @@ def needs_fixture(tmp_path):
     pass
 
 
-square = (
-    lambda x: x**2,
-    lambda y_bar, x: 2 * x * y_bar,
-)
+def _subject(name, factor):
+    return FunctionSubject(
+        name,
+        lambda inputs: inputs["x"] ** 2,
+        lambda inputs, y_bar: {"x": factor * inputs["x"] * y_bar},
+    )
 
+
+POINT = {"x": np.array([1.0, -2.0])}
+AT_A_POINT = [(_subject("square", 2.0), POINT), (_subject("wrong square", 1.0), POINT)]
 RIGHT = [tanh, dense]
 MIXED = {"tanh": tanh, "dense": dense, "wrong": wrong_exp, "broken": broken}
 EMPTY: list = []
