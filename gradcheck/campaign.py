@@ -45,7 +45,7 @@ Json = dict[str, Any]
 MAX_EVIDENCE = 5
 MAX_WAITING = 256
 """Cases handed to the executor at a time: enough for many machines, few to cancel."""
-CONNECT_SECONDS = 10
+CONNECT_SECONDS = 5
 """How long a scheduler may take to answer; one that is there needs far less."""
 
 
@@ -172,11 +172,8 @@ def _identity(campaign: Campaign) -> Json:
 
 def _resumed(campaign: Campaign, output: Path) -> dict[str, Json]:
     """Rows that are already there, by case id; a torn last line is cut off."""
+    json_lines.require_writable(output)
     if not output.exists() or not output.stat().st_size:
-        json_lines.require_writable(output)
-        return {}
-    _cut_torn_line(output)
-    if not output.stat().st_size:
         return {}
     rows = json_lines.read(output)
     expected = {**json_lines.run_header("campaign"), **_identity(campaign)}
@@ -186,6 +183,7 @@ def _resumed(campaign: Campaign, output: Path) -> dict[str, Json]:
                 f"{output} holds another campaign ({name} {rows[0].get(name)!r}, now "
                 f"{expected[name]!r}): name another output, or move this one away"
             )
+    _cut_torn_line(output)
     return {row["id"]: row for row in rows if row["kind"] == "case"}
 
 

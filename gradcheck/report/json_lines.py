@@ -94,9 +94,8 @@ def _decoded(text: str, name: str) -> Iterator[Row]:
     for number, line in enumerate(lines, start=1):
         if line.strip():
             yield _decode(line, f"{name}, line {number}")
-    with contextlib.suppress(InvalidArgument):
-        if torn.strip():
-            yield _decode(torn, name)
+    if torn.strip() and len(lines) == 0:
+        raise InvalidArgument(f"{name} is not a file of JSON lines. {_REMEDY}")
 
 
 def _decode(line: str, where: str) -> Row:

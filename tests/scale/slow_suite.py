@@ -1,0 +1,26 @@
+"""Cases that tell when they start, and one that kills its process."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+import gradcheck
+from gradcheck.recording import run_settings
+
+
+def slow():
+    fifo = os.open(os.environ["STARTED"], os.O_WRONLY | os.O_NONBLOCK)
+    os.write(fifo, b"started\n")
+    os.close(fifo)
+    x = np.random.default_rng(run_settings().stream_seed).normal(size=(30, 3))
+    for row in x:
+        gradcheck.assert_vjp(np.sin, lambda y_bar, x: y_bar * np.cos(x), {"x": row})
+
+
+def fatal():
+    os.kill(os.getpid(), 9)
+
+
+ALL = [slow]
