@@ -15,7 +15,7 @@ from gradcheck import recording
 from gradcheck.backends.styles import as_subject, named_inputs
 from gradcheck.compare import default_rtol
 from gradcheck.diagnosis import explain
-from gradcheck.directions import gaussian
+from gradcheck.directions import direction, gaussian
 from gradcheck.errors import GradientInconclusive, InvalidArgument, InvalidSubject, mismatch_type
 from gradcheck.exhaustive import check_every_entry
 from gradcheck.guilty_layer import find_guilty_layer
@@ -619,6 +619,7 @@ class _Check:
             batch=self.options.batch,
             another=self.options.another,
             push_forward=push if callable(push) else None,
+            renew=getattr(subject, "renew", None),
         )
         self.counted.relating = True
         self.findings.extend(relate(self.scene, names))
@@ -684,7 +685,7 @@ class _Check:
             known_centre=None,
             wobble=None,
         )
-        if all(_roughly_right(second, name) for name in names):
+        if _roughly_right(second, names):
             return
         for outcome in check_inputs(second, names, lenient=True):
             if outcome.verdict is Verdict.WRONG:
@@ -821,13 +822,14 @@ ROUGHLY = 1e-5
 """At the second point only a gross error, such as the gradient of another point, is looked for."""
 
 
-def _roughly_right(point: Point, name: str) -> bool:
-    v = gaussian(point.generator, point.work[name]) * np.abs(point.work[name])
-    quick = quick_slope(point.ray({name: v}))
-    claimed = point.slope(name, v)
+def _roughly_right(point: Point, names: list[str]) -> bool:
+    """Whether one direction that moves all inputs together meets the claims: two forwards."""
+    directions = {name: direction(point.generator, point.work[name]) for name in names}
+    quick = quick_slope(point.ray(directions))
     if not math.isfinite(quick.value):
         return True
-    size = float(np.linalg.norm(np.abs(point.claims[name] * v)))
+    claimed = sum(point.slope(name, v) for name, v in directions.items())
+    size = sum(float(np.linalg.norm(np.abs(point.claims[n] * v))) for n, v in directions.items())
     return abs(claimed - quick.value) <= ROUGHLY * max(size, abs(claimed)) + 10 * quick.error
 
 
@@ -858,7 +860,7 @@ def _require_callable(thing: Any, role: str) -> None:
 
 def _require_no_nan(inputs: Arrays) -> None:
     for name, array in inputs.items():
-        if is_differentiable(array) and bool(np.isnan(array).any()):
+        if is_differentiable(array) and _has_nan(array):
             count = int(np.isnan(array).sum())
             raise InvalidArgument(
                 f"inputs: {name} holds {count} NaN, expected numbers: no derivative exists there. "
@@ -884,6 +886,12 @@ def _require_fitting_axes(arrays: Arrays, options: Options) -> None:
             f"batch: got {options.batch!r}, expected one of the names in axes. "
             "Do: say with axes= which axis of each input it is."
         )
+
+
+def _has_nan(array: Array) -> bool:
+    # The sum of a large array is read once; isnan would write another array first.
+    with np.errstate(all="ignore"):
+        return bool(np.isnan(array.sum()) and np.isnan(array).any())
 
 
 def _names(relations: Iterable[str] | None) -> tuple[str, ...] | None:

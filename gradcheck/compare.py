@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -34,14 +35,28 @@ def _real_width(dtype: np.dtype) -> int:
     return max(2, min(8, width))
 
 
-def claim_rounding(gradient: Array, direction: Array) -> float:
-    """What rounding may have cost a claimed slope: a few last places of each of its terms."""
-    if gradient.dtype.kind not in "fc":
-        return 0.0
-    eps = float(np.finfo(gradient.dtype).eps)
+def slope_terms(gradient: Array, direction: Array) -> Array:
+    """Terms of ``Re sum(conj(gradient) * direction)``, flat, in float64.
+
+    >>> float(slope_terms(np.array([1j, 2.0]), np.array([3j, 1.0])).sum())
+    5.0
+    """
     with np.errstate(all="ignore"):
-        terms = float(np.vdot(np.abs(gradient), np.abs(direction)).real)
-    return CLAIM_ROUNDING * eps * terms
+        left = np.conj(gradient) if gradient.dtype.kind == "c" else gradient
+        product = left * direction
+    return np.real(product).astype(np.float64, copy=False).reshape(-1)
+
+
+def rounding_of_terms(dtype: np.dtype[Any], terms: Array) -> float:
+    """What rounding may have cost a claimed slope: a few last places of each of its terms."""
+    if dtype.kind not in "fc":
+        return 0.0
+    return CLAIM_ROUNDING * float(np.finfo(dtype).eps) * float(np.abs(terms).sum())
+
+
+def claim_rounding(gradient: Array, direction: Array) -> float:
+    """`rounding_of_terms` of a gradient along a direction."""
+    return rounding_of_terms(gradient.dtype, slope_terms(gradient, direction))
 
 
 def judge(

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from functools import cache
+from typing import Any
+
 import numpy as np
+from scipy.special import ndtri
 
 from gradcheck.trees import Array
 
@@ -18,33 +23,61 @@ OFF_GRID = 0.87431
 """Coordinate steps are no round numbers: a function's last bits should show its own grain."""
 
 
-def coordinate_scales(x: Array) -> Array:
-    """Power of two near the size of each entry; 0 for entries that are infinite.
+UNEVEN = 0.382
+"""Place of each number within its share of probability. In the middle (0.5) the largest number and
+the smallest would be opposites, and a maximum would change alike both ways."""
 
-    >>> coordinate_scales(np.array([5.0, 0.0, -0.3])).tolist()
-    [4.0, 0.015625, 0.25]
+SQUARES = 1e-140
+"""Between this and its inverse, sums of squares stay in range."""
+
+LARGE = 4096
+"""From this many entries on, normal numbers are looked up by 12 random bits each: ten times as fast
+as drawing them, and their 4096 distinct values are still far from the two of Rademacher's."""
+
+
+def coordinate_scales(x: Array) -> Array:
+    """Size of each entry, or the least share of its array; 0 for entries that are infinite.
+
+    >>> coordinate_scales(np.array([5.0, 0.0, -0.3])).round(4).tolist()
+    [5.0, 0.0226, 0.3]
     """
-    size = np.abs(x).astype(np.float64)
-    finite = np.isfinite(size)
-    if not finite.all():
+    size = np.abs(x).astype(np.float64, copy=False)
+    total = float(size.sum())
+    finite: Any = True
+    if not math.isfinite(total):
+        finite = np.isfinite(size)
         size = np.where(finite, size, 0.0)
     largest = float(size.max(initial=0.0))
     if largest < AS_GOOD_AS_ZERO:
-        return np.where(finite, 1.0, 0.0)
-    relative = size / largest
-    typical = largest * float(np.sqrt(np.mean(relative * relative)))
-    floored = np.maximum(size, SMALLEST_SHARE * typical)
-    _, exponent = np.frexp(floored)
-    scales = np.ldexp(1.0, exponent - 1)
-    return scales if finite.all() else np.where(finite, scales, 0.0)
+        return np.where(finite, np.ones(x.shape), 0.0)
+    flat = size.reshape(-1)
+    if SQUARES < largest < 1 / SQUARES:
+        typical = math.sqrt(float(flat @ flat) / flat.size)
+    else:  # squares would leave the range
+        typical = largest * math.sqrt(float(np.mean((flat / largest) ** 2)))
+    scales = np.maximum(size, SMALLEST_SHARE * typical)
+    return scales if finite is True else np.where(finite, scales, 0.0)
+
+
+@cache
+def _quantiles() -> Array:
+    """Standard normal numbers at 4096 equally likely places."""
+    return np.asarray(ndtri((np.arange(4096) + UNEVEN) / 4096))
 
 
 def gaussian(generator: np.random.Generator, like: Array) -> Array:
     """Standard normal numbers in the shape of ``like``, complex where it is complex."""
-    drawn: Array = generator.standard_normal(like.shape)
+    drawn: Array = _normal(generator, like)
     if like.dtype.kind == "c":
-        drawn = drawn + 1j * generator.standard_normal(like.shape)
+        drawn = drawn + 1j * _normal(generator, like)
     return drawn
+
+
+def _normal(generator: np.random.Generator, like: Array) -> Array:
+    if like.size < LARGE:
+        return np.asarray(generator.standard_normal(like.shape))
+    bits = np.frombuffer(generator.bytes(2 * like.size), dtype=np.uint16) & 4095
+    return np.take(_quantiles(), bits).reshape(like.shape)
 
 
 def direction(generator: np.random.Generator, x: Array) -> Array:

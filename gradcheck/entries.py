@@ -90,7 +90,8 @@ def look_at(
                 excess = comparison.difference * scales[flat]
                 doubtful.append((-excess if math.isfinite(excess) else -math.inf, flat, part))
     for _, flat, part in sorted(doubtful)[:ladders]:
-        rows[flat, part] = _ladder_entry(point, name, flat, scales[flat], part, negligible)
+        quick = rows[flat, part].estimate.value
+        rows[flat, part] = _ladder_entry(point, name, flat, scales[flat], part, negligible, quick)
     return Entries(_table(x.shape, positions, rows), tuple(rows.values()))
 
 
@@ -123,14 +124,14 @@ def _quick_entry(point: Point, name: str, flat: int, scale: float, part: str) ->
 
 
 def _ladder_entry(
-    point: Point, name: str, flat: int, scale: float, part: str, negligible: float
+    point: Point, name: str, flat: int, scale: float, part: str, negligible: float, quick: float
 ) -> Comparison:
     """One entry by a ladder of steps; a tiny one among large ones by its own scale as well."""
-    found = _climb(point, name, flat, scale, part, negligible)
+    found = _climb(point, name, flat, scale, part, negligible, quick)
     own = own_scale(point.work[name], flat)
     if found.verdict is not Verdict.INCONCLUSIVE or not 0.0 < own < scale:
         return found
-    again = _climb(point, name, flat, own, part, negligible)
+    again = _climb(point, name, flat, own, part, negligible, quick)
     return again if again.verdict is not Verdict.INCONCLUSIVE else found
 
 
@@ -141,13 +142,15 @@ def own_scale(x: Array, flat: int) -> float:
 
 
 def _climb(
-    point: Point, name: str, flat: int, scale: float, part: str, negligible: float
+    point: Point, name: str, flat: int, scale: float, part: str, negligible: float, quick: float
 ) -> Comparison:
     ray, length, claimed = _axis(point, name, flat, scale, part)
     if length == 0.0:
         return _quick_entry(point, name, flat, scale, part)
     rtol = point.rtol[name]
-    estimate = best_estimate(point, ray, rtol * abs(claimed) * length * FAST_SHARE)
+    size = max(abs(claimed), abs(quick)) if math.isfinite(quick) else abs(claimed)
+    target = rtol * size * length * FAST_SHARE if math.isfinite(size) else 0.0
+    estimate = best_estimate(point, ray, target)
     return compare(
         name,
         multi_index(flat, point.work[name].shape),
@@ -191,10 +194,9 @@ def sharpened(ray: Ray, estimate: Estimate) -> Estimate:
 
 def _agrees(value: float, estimate: Estimate) -> bool:
     """Whether differences confirm a value: within their bound, and they know enough to say so."""
+    answers, error = [estimate.value], estimate.error
     if estimate.note == TWO_SCALES:
-        answers, error = (estimate.left, estimate.right), estimate.one_sided_error
-    else:
-        answers, error = (estimate.value,), estimate.error
+        answers, error = [estimate.left, estimate.right], estimate.one_sided_error
     known = error <= BELIEVED * abs(value)
     return known and any(abs(value - answer) <= error for answer in answers)
 

@@ -90,8 +90,12 @@ def _complete(point: Point, outcome: Outcome, stacked: bool, advance: object) ->
     limit = rtol * np.maximum(np.abs(claimed), np.abs(estimate))
     settled = (np.abs(claimed - estimate) <= limit / 4) & (noise <= limit)
     settled |= (claimed == 0) & (estimate == 0)
+    scales = coordinate_scales(x).reshape(-1)
+    negligible = rtol * float(np.max(np.abs(claimed) * scales, initial=0.0))
+    # Consistent with the claim, and sharp beside the rest of the gradient.
+    settled |= (np.abs(claimed - estimate) <= limit / 4 + noise) & (noise * scales <= negligible)
     doubtful = np.flatnonzero(~settled)
-    excess = np.abs(claimed - estimate)[doubtful] * coordinate_scales(x).reshape(-1)[doubtful]
+    excess = (np.abs(claimed - estimate) * scales)[doubtful]
     worst = doubtful[np.argsort(-np.nan_to_num(excess, nan=np.inf))][:CLOSELY_LOOKED_AT]
     negligible = rtol * float(
         np.max(np.abs(claimed) * coordinate_scales(x).reshape(-1), initial=0.0)

@@ -14,7 +14,7 @@ from gradcheck.compare import judge
 from gradcheck.directions import coordinate_scales, gaussian
 from gradcheck.entries import headroom
 from gradcheck.oracles import Ray, estimate_slope
-from gradcheck.point import Point
+from gradcheck.point import Point, is_steering
 from gradcheck.result import Array, Local, Verdict
 from gradcheck.trees import Arrays, inner_product
 
@@ -31,6 +31,9 @@ VERIFIED = 1e-3
 CONFIRMED = 2
 """Samples to be refuted, each by a ladder of steps, before the claim is called wrong there."""
 
+
+NEARER = 16.0
+"""How many times nearer the second reading of a ray is."""
 
 CLOSE_LOOKS = 6
 """Samples that may spend a ladder of steps; the others are dropped where one difference fails."""
@@ -75,15 +78,43 @@ class Surroundings:
         """Whether the claim is wrong at generic points nearby, too."""
         return self.refuted.get(name, 0) >= CONFIRMED
 
+    def slope_spread(self, name: str, direction: Array, count: int) -> float:
+        """How far the slopes claimed along ``direction`` lie apart around the point itself.
+
+        Each of ``count`` rays is read at the jitter and at a sixteenth of it, and extrapolated to
+        the point: what a smooth gradient changes over the jitter cancels, a kink's pieces stay.
+        """
+        slopes = []
+        for _ in range(count):
+            z = {k: self._jitter(k, 2) for k in self.names}
+            far, near = (self._claimed_at(name, direction, z, s) for s in (1.0, 1 / NEARER))
+            slopes.append((NEARER * near - far) / (NEARER - 1))
+        known = [slope for slope in slopes if math.isfinite(slope)]
+        return max(known) - min(known) if known else math.inf
+
+    def _claimed_at(self, name: str, direction: Array, z: Arrays, share: float) -> float:
+        moved = {**self.point.work, **{k: self.point.work[k] + share * z[k] for k in z}}
+        try:
+            with np.errstate(all="ignore"):
+                gradient = _as_gradient(self.point.vjp(moved), name, self.point.work[name])
+        except Exception as error:  # outside the domain: no sample
+            if is_steering(error):
+                raise
+            return math.nan
+        return math.nan if gradient is None else inner_product(gradient, direction)
+
+    def _jitter(self, name: str, draw: int) -> Array:
+        x = self.point.work[name]
+        z = gaussian(self.point.generator, x)
+        if draw < 2 and x.dtype.kind == "f":
+            z = np.where(x == 0, np.abs(z) * (1 if draw else -1), z)
+        return self.jitter * coordinate_scales(x) * z
+
     def _move(self, draw: int) -> Arrays:
         """The next point. The first two move all zeros one way, as conventions at 0 do."""
         moved = dict(self.point.work)
         for name in self.names:
-            x = self.point.work[name]
-            z = gaussian(self.point.generator, x)
-            if draw < 2 and x.dtype.kind == "f":
-                z = np.where(x == 0, np.abs(z) * (1 if draw else -1), z)
-            moved[name] = x + self.jitter * coordinate_scales(x) * z
+            moved[name] = self.point.work[name] + self._jitter(name, draw)
         return moved
 
     def _look(self, moved: Arrays, watched: Sequence[str]) -> None:

@@ -145,18 +145,27 @@ class _Ladder:
         best = self.leading()
         return best is not None and best.steady.noise > best.steady.truncation
 
+    def refine(self) -> None:
+        """Rungs between the best one and its neighbours, where truncation and noise balance."""
+        best = self.leading()
+        if best is None or not best.agree:
+            return
+        order = sorted(self.samples, reverse=True)
+        near = order[min(best.steady.rung, len(order) - 1)]
+        self.climb([near + shift for shift in (-2, -1, 1, 2)])
+
     def stands_still(self) -> bool:
         """Whether the function does not move at all at the finest steps."""
         finest = [self.samples[exponent] for exponent in sorted(self.samples)[:2]]
         return all(moved == 0.0 for pair in finest for moved in pair)
 
     def largest_move(self) -> float:
-        """Largest central quotient where the function moves both ways; 0 if it does nowhere."""
+        """Largest central quotient where the function moves both ways, beyond noise; else 0."""
         return max(
             (
                 abs(plus - minus) / 2.0 ** (exponent + 1)
                 for exponent, (plus, minus) in self.samples.items()
-                if plus != 0.0 != minus and math.isfinite(plus - minus)
+                if min(abs(plus), abs(minus)) > 10.0 * self.noise and math.isfinite(plus - minus)
             ),
             default=0.0,
         )
@@ -247,6 +256,7 @@ def estimate_slope(
             ladder.climb([fine])
             ladder.look_for_grain()
         else:
+            ladder.refine()
             break
     return _conclude(ladder)
 

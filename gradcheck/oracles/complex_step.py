@@ -29,6 +29,9 @@ SAFETY = 16.0
 FLOOR = 2.0**-30
 """No relative accuracy beyond this is claimed: rounding may hit all three samples alike."""
 
+SAME_VALUE = 1e-2
+"""The real part must be the function's value, as it is a nudge away; casts may drop it."""
+
 SMALLEST = 2.0**-1070
 """Sixteen times the smallest number: what underflow may take from an imaginary part."""
 
@@ -64,7 +67,7 @@ def complex_step_slope(ray: Ray) -> Estimate | None:
 
 
 def _slope_at(ray: Ray, nudge: float) -> float | None:
-    moved = ray.at(nudge) if nudge else dict(ray.inputs)
+    moved = dict(ray.at(nudge) if nudge else ray.inputs)
     for name, v in ray.direction.items():
         moved[name] = moved[name] + 1j * (STEP * v)
     try:
@@ -82,7 +85,7 @@ def _read(ray: Ray, outputs: Mapping[str, Array]) -> float | None:
         found, centre = outputs.get(name), ray.centre[name]
         if found is None or found.shape != u.shape or not np.iscomplexobj(found):
             return None
-        if not np.allclose(found.real, centre, rtol=1e-6, atol=0.0, equal_nan=True):
+        if not np.allclose(found.real, centre, rtol=SAME_VALUE, atol=0.0, equal_nan=True):
             return None
         value += float(np.vdot(u, found.imag / STEP))
     return value if math.isfinite(value) else None
