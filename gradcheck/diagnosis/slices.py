@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,6 +15,11 @@ from gradcheck.trees import Array
 FIT_BY_ENTRIES = {2: 0.4, 3: 0.55, 4: 0.7, 5: 0.76, 6: 0.8}
 FIT_ALL = {True: 0.04, False: 0.0}
 """Gain where every claim inside is zero: a loop that stopped too early, a block left out."""
+
+INTERIOR = 0.1
+"""Loss of fit for a slice that touches no border: any few entries in a row make one."""
+
+INSIDE = re.compile(r"^at positions? [1-9]\d*( to \d+)? of")
 
 LEAST_STEP, MOST_STEP = 2, 8
 
@@ -29,6 +35,7 @@ def wrong_slices(view: View) -> Iterator[Diagnosis]:
     empty = bool((view.claimed[view.wrong] == 0).all())
     entries = int(view.wrong.sum() + live.sum())
     fit = FIT_BY_ENTRIES[max(2, min(entries, 6))] + FIT_ALL[empty]
+    fit -= INTERIOR if INSIDE.search(words) else 0.0
     what = "zero" if empty else "wrong"
     sentence = f"the claim is {what} {words}, and right everywhere else"
     evidence = f"{int(view.wrong.sum())} entries wrong there, {int(live.sum())} right elsewhere"
