@@ -112,7 +112,7 @@ def test_a_wrong_sign_at_one_coordinate_is_found_and_named():
         return gradient
 
     result = gradcheck.check_vjp(np.sin, off, (np.linspace(0.1, 1.2, 9),))
-    assert [c.path for c in result.comparisons if c.verdict is WRONG][0] == "x[3]"
+    assert next(c.path for c in result.comparisons if c.verdict is WRONG) == "x[3]"
 
 
 SCALES = [1e-12, 1e-6, 1.0, 1e6, 1e12]
@@ -215,9 +215,7 @@ def test_a_million_parameters_are_checked_within_a_few_forwards():
     rng = np.random.default_rng(0)
     w = rng.normal(size=(1000, 1000)) / 30
     x = rng.normal(size=(2, 1000))
-    result = gradcheck.check_vjp(
-        lambda x, w: x @ w, lambda g, x, w: (g @ w.T, x.T @ g), (x, w)
-    )
+    result = gradcheck.check_vjp(lambda x, w: x @ w, lambda g, x, w: (g @ w.T, x.T @ g), (x, w))
     assert result.verdict is CORRECT
     assert result.evaluations.forwards <= 10
 
