@@ -311,6 +311,15 @@ class CheckResult:
     def __str__(self) -> str:
         return self.render(self)
 
+    def __repr__(self) -> str:
+        # What pytest shows of a failed `assert check_vjp(...)`, where it cuts at 240 characters.
+        names = dict.fromkeys(c.path for c in self.comparisons if c.verdict is self.verdict)
+        wrong = ", ".join(list(names)[:3]) if self.verdict is not Verdict.CORRECT else ""
+        failed = [f.name for f in self.findings if f.severity is Severity.FAILURE]
+        causes = [*failed[:2], *(f"{d.name}: {d.sentence}" for d in self.diagnoses[:1])]
+        where = f" for {wrong}" if wrong else ""
+        return f"<{self.subject}: {self.verdict.name}{where}{''.join(f'; {c}' for c in causes)}>"
+
     def worst(self) -> Comparison | None:
         """The comparison furthest beyond (or nearest to) its limit."""
         return max(self.comparisons, key=_excess, default=None)

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import gradcheck
+import gradcheck.checking
 from gradcheck.diagnosis import DIAGNOSES, consensus, explain
 from gradcheck.diagnosis.behaviour import CAUSES
 from gradcheck.diagnosis.evidence import suspects
 from gradcheck.diagnosis.ranking import LEAST_FIT, MOST_SHOWN, OF_CASES, OF_INPUTS, answer
-from gradcheck.result import Diagnosis, Finding, Severity
+from gradcheck.result import Diagnosis, Finding, Severity, Verdict
 from tests.diagnosis.cases import case, case_of_pairs, table
 
 RNG = np.random.default_rng
@@ -471,3 +473,25 @@ def test_a_hypothesis_that_stumbles_hides_nothing():
         yield
 
     assert answer(stumbles, None) == []
+
+
+@pytest.mark.parametrize("name", WRONG_DENSE)
+def test_a_diagnosis_never_changes_a_verdict(name, monkeypatch):
+    inputs = {"x": draw(1, 4, 3), "w": draw(2, 3, 2), "b": draw(3, 2)}
+    told = gradcheck.check_vjp(dense, WRONG_DENSE[name], inputs)
+    assert names(told.diagnoses)[0] == name
+    monkeypatch.setattr(gradcheck.checking, "explain", lambda case: ())
+    silent = gradcheck.check_vjp(dense, WRONG_DENSE[name], inputs)
+    assert silent.diagnoses == ()
+    assert silent.verdict is told.verdict is Verdict.WRONG
+    assert silent.comparisons == told.comparisons
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_right_function_is_never_explained(seed, monkeypatch):
+    asked = []
+    monkeypatch.setattr(gradcheck.checking, "explain", lambda case: asked.append(case) or ())
+    inputs = {"x": draw(seed, 4, 3), "w": draw(seed + 50, 3, 2), "b": draw(seed + 99, 2)}
+    result = gradcheck.check_vjp(dense, dense_back, inputs, seed=seed)
+    assert result.verdict is Verdict.CORRECT
+    assert asked == []

@@ -338,3 +338,11 @@ def test_tolerance_and_options_are_repeated():
         "assert_vjp", ["f", "g"], {"x": np.ones(1)}, rtol=1e-5, options={"k": 2, "m": np.ones(1)}
     )
     assert line.endswith("seed=0, rtol=1e-05, options=dict(k=2, m=array([1.0])))")
+
+
+def test_the_repr_names_input_and_cause_within_what_pytest_shows(failure):
+    text = repr(failure)
+    assert text.startswith("<dense: WRONG for b[0]")
+    assert "constant-factor" in text
+    assert len(text) <= 240
+    assert "\n" not in text
