@@ -275,7 +275,8 @@ def merge(files: Mapping[str, list[Row]]) -> list[Row]:
                 key = (row["kind"], str(row.get("id", "")))
                 results[key] = max(results.get(key, ("", row)), (started, row), key=_age)
     kept = [row for _, (_, row) in sorted(results.items())]
-    return [*sorted(headers.values(), key=_started), *kept]
+    ordered = sorted((_started(row), line) for line, row in headers.items())
+    return [*(headers[line] for _, line in ordered), *kept]
 
 
 def _dated(rows: Iterable[Row]) -> Iterator[tuple[str, Row]]:
