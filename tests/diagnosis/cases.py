@@ -15,11 +15,11 @@ BOUND = 3e-9
 LIMIT = 1e-7
 
 
-def table(claimed, truth, seed=0, floor=None):
+def table(claimed, truth, seed=0):
     """Entries with estimates off by noise, and ``wrong`` as the checker would judge them."""
     precision = float(np.finfo(np.asarray(truth).dtype).eps)
     truth = np.asarray(truth) + np.float64(0)
-    scale = np.abs(truth) + (np.max(np.abs(truth), initial=0) if floor is None else floor) * 1e-3
+    scale = np.abs(truth) + np.max(np.abs(truth), initial=0) * 1e-3
     noise = np.random.default_rng(seed).uniform(-NOISE, NOISE, truth.shape)
     with np.errstate(all="ignore"):
         estimate, error = truth + noise * scale, BOUND * scale
