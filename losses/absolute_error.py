@@ -44,7 +44,7 @@ class MeanAbsoluteError(Loss):
         return magnitude
 
     def slope(self, predictions: ArrayLike, labels: ArrayLike) -> Array:
-        sign: Array = np.sign(_error(predictions, labels).real)
+        sign: Array = np.sign(_error(predictions, labels))
         return sign
 
 

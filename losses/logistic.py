@@ -17,7 +17,7 @@ def sigmoid(z: Array) -> Array:
     array([0. , 0.5, 1. ])
     """
     small = _exp_of_minus_magnitude(z)
-    probability: Array = np.where(z.real >= 0, 1, small) / (1 + small)
+    probability: Array = np.where(z >= 0, 1, small) / (1 + small)
     return probability
 
 

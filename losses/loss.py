@@ -23,9 +23,9 @@ class Loss(ABC):
     every entry is an example of its own, so an ``(n, d)`` array holds ``n * d`` of them and the
     cost is the mean over all entries; with ``event_axes = 1`` an example is a row of class scores.
 
-    A subclass gives `per_example` and `slope`. All of it is computed in the dtype of the
-    predictions, and holds for complex predictions too (as the analytic continuation), so that a
-    complex step can be taken through it.
+    A subclass gives `per_example` and `slope`, computed in the dtype of the predictions. The losses
+    hold for complex predictions too (as their analytic continuation), so that a complex step can be
+    taken through them; slopes are claimed at real ones.
 
     Attributes
     ----------

@@ -42,7 +42,7 @@ class L1:
         return self.strength * (np.sign(weight.real) * weight).sum()
 
     def gradient(self, weight: Array) -> Array:
-        gradient: Array = self.strength * np.sign(weight.real)
+        gradient: Array = self.strength * np.sign(weight)
         return gradient
 
 

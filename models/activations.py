@@ -105,7 +105,7 @@ class ReLU(_Elementwise):
         return np.where(z.real <= 0, 0, z)
 
     def slope(self, z: Array, a: Array) -> Array:  # noqa: ARG002
-        return np.where(z.real <= 0, 0, np.ones_like(z))
+        return np.where(z <= 0, 0, np.ones_like(z))
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class LeakyReLU(_Elementwise):
         return np.where(z.real <= 0, self.slope_below * z, z)
 
     def slope(self, z: Array, a: Array) -> Array:  # noqa: ARG002
-        return np.where(z.real <= 0, self.slope_below, np.ones_like(z))
+        return np.where(z <= 0, self.slope_below, np.ones_like(z))
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class ELU(_Elementwise):
             return np.where(below, self.alpha * np.expm1(np.where(below, z, 0)), z)
 
     def slope(self, z: Array, a: Array) -> Array:  # noqa: ARG002
-        below = z.real <= 0
+        below = z <= 0
         with np.errstate(under="ignore"):
             return np.where(below, self.alpha * np.exp(np.where(below, z, 0)), np.ones_like(z))
 
