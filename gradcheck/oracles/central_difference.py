@@ -336,6 +336,12 @@ def _two_sided(
             central.value, gap + high - low, ORACLE, Local.NOISY, central.value, (l + r) / 2,
             max(side_error, central.error), ladder.noise, ladder.rungs(), TWO_SCALES,
         )  # fmt: skip
+    if side_error < central.error:
+        # At a corner of the slope the one-sided quotients converge, the central ones drag along.
+        return Estimate(
+            (l + r) / 2, side_error, ORACLE, Local.SMOOTH, l, r, side_error, ladder.noise,
+            ladder.rungs(),
+        )  # fmt: skip
     local = Local.SMOOTH
     if central.error > abs(central.value) and central.noise > central.truncation:
         local = Local.NOISY
