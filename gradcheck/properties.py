@@ -62,7 +62,7 @@ Any other exception is a failure of the test.
 INFORMATIVE_SHARE = 0.05
 """A test where fewer examples than this could have failed has tested nothing worth the name."""
 
-SHRINK_TRIALS = 200
+SHRINK_TRIALS = 100
 """Checks that Hypothesis may spend after the first failure, on finding other bugs and shrinking."""
 
 SELF_TEST_CASES = 8
@@ -738,12 +738,18 @@ def _flaky(result: CheckResult, name: str) -> CheckResult:
     return replace(result, verdict=Verdict.WRONG, findings=(finding, *result.findings))
 
 
+ELSEWHERE = {"wrong-at-second-point"}
+"""Findings that tell of a wrong gradient, met by accident at another point than the drawn one."""
+
+
 def _kinds(result: CheckResult) -> list[type[GradientMismatch]]:
     """One exception type per wrong input and cause, so that two bugs are shrunk as two."""
     wrong = [c for c in result.comparisons if c.verdict is Verdict.WRONG]
     causes = [("gradient" if np.isfinite(c.claimed) else "non-finite", c.input) for c in wrong]
     inputs = {name for _, name in causes}
     failures = [f for f in result.findings if f.severity is Severity.FAILURE]
+    causes += [("gradient", f.input) for f in failures if f.name in ELSEWHERE]
+    inputs |= {name for _, name in causes}
     further = [(f.name, f.input) for f in failures if f.input and f.input not in inputs]
     general = [(f.name, f.input) for f in failures]
     return [mismatch_type(*cause) for cause in sorted({*causes, *further} or general[:1])]

@@ -312,7 +312,7 @@ def _keys(shape: tuple[int, ...]) -> Array:
     """A number for every index, the same in any shape."""
     key = np.zeros(shape, np.uint64)
     for axis, index in enumerate(np.indices(shape, sparse=True)):
-        weight = np.array((_GOLDEN * (2 * axis + 1)) & _MASK, np.uint64)
+        weight = np.array(pow(_GOLDEN, axis + 1, _MASK + 1), np.uint64)
         key = key + (index.astype(np.uint64) + np.array(axis + 1, np.uint64)) * weight
     return key
 
