@@ -954,7 +954,7 @@ TWINS = (
         arguments=lambda st: {"x": "n", "p": hyp.integers(2, 4)},
         bug_point=lambda: {"x": np.array([0.8, -1.2]), "p": 3},
         generic_point=lambda: {"x": np.array([0.9, -1.3]), "p": 2},
-        diagnosis=("wrong-for-negative",),
+        diagnosis=("wrong-for-negative", "sign-flipped"),
     ),
     Twin(
         id="pool-border",
@@ -1019,7 +1019,7 @@ TWINS = (
         arguments=lambda st: {"x": "n", "delta": hyp.sampled_from([0.5, 1.0, 2.0])},
         bug_point=lambda: {"x": np.array([0.3, -2.5, 1.9]), "delta": 1.0},
         generic_point=lambda: {"x": np.array([0.3, -2.5, 1.9]), "delta": 0.5},
-        diagnosis=("wrong-for-negative",),
+        diagnosis=("wrong-for-negative", "sign-flipped"),
     ),
     Twin(
         id="cosine-normaliser",
