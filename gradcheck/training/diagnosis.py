@@ -21,6 +21,9 @@ SYMMETRY = 1e-4
 SYMMETRY_STEP = 1e-4
 """Relative step for it: a central difference then errs by about 1e-8."""
 
+CONSERVATIVE_BUGS = {"constant-factor", "sign-flipped", "accumulated-twice"}
+"""Mistakes that leave the gradient of a function, a multiple of the loss."""
+
 RISE = 0.05
 """Share of the initial loss that an update must add before its length is blamed."""
 
@@ -61,7 +64,7 @@ def suspect_gradient(run: Run, _: set[str]) -> Iterator[Diagnosis]:
     yield Diagnosis(
         "gradient-wrong",
         f"the gradient{layer} is wrong{cause}; mend it before looking at any hyper-parameter",
-        1.0,
+        0.95,
         input=worst.input if worst else "",
         evidence=_worst_in_words(run),
     )
@@ -80,16 +83,17 @@ def suspect_other_loss(run: Run, names: set[str]) -> Iterator[Diagnosis]:
     if names & {"logged-loss-differs", "update-ignores-gradient"} and not run.gradient_is_wrong:
         sentence = "the loss that is logged is not the one that is minimised"
         yield Diagnosis("logged-loss-differs", sentence, 0.95)
-    elif run.gradient_is_wrong and run.cost is not None and run.start is not None:
+    elif run.cost is not None and run.wrong_point is not None:
         result = run.gradient
-        if result is None or result.diagnoses or not is_conservative(run.cost, run.start):
+        causes = {d.name for d in result.diagnoses} if result is not None else set()
+        if causes & CONSERVATIVE_BUGS or not is_conservative(run.cost, run.wrong_point):
             return
         yield Diagnosis(
             "logged-loss-differs",
             "the gradient is that of another function: the loss that is returned is not the one "
             "that is differentiated (a penalty, another loss, other data)",
-            0.9,
-            evidence="its Hessian is symmetric, which a botched gradient's is not",
+            1.0,
+            evidence="its Jacobian is symmetric, which a botched gradient's is not",
         )
 
 

@@ -17,8 +17,14 @@ from gradcheck.trees import Array, ravel, unravel
 
 Examination = Callable[[Run], Iterator[Finding] | None]
 
-NO_PROGRESS = 1e-3
-"""A run that falls less than this share of what one safe step gives has gone nowhere."""
+PACE = 1e-4
+"""Share of the fall of one safe step that every epoch must give, on average, to count as progress.
+
+A rate ten times below the safe one gives 0.1; ten thousand times below is no choice, but a mistake.
+"""
+
+ENOUGH = 0.1
+"""A run that falls by this share of one safe step has made progress, however many epochs it had."""
 
 STANDSTILL = 1e-4
 """The same without an objective: share of the initial loss, and only a doubt."""
@@ -75,7 +81,7 @@ def _gradient_findings(run: Run) -> Iterator[Finding]:
             yield Finding("gradient-wrong", message, input=worst.input if worst else "")
             return
         if result.verdict is Verdict.INCONCLUSIVE:
-            weight = Severity.NOTE if "after" in when else Severity.DOUBT
+            weight = Severity.DOUBT if "before" in when or when == "given" else Severity.NOTE
             message = f"the gradient checked {when} could not be decided"
             yield Finding("gradient-undecided", message, weight)
 
@@ -266,7 +272,7 @@ def _progress_findings(run: Run) -> Iterator[Finding]:
                 "the start was the optimum; give parameters= and objective= to tell"
             )
             yield Finding("no-progress", message, Severity.DOUBT)
-    elif not fall > NO_PROGRESS * run.safe.fall and run.safe.fall > 0:
+    elif not fall > min(PACE * len(run.losses), ENOUGH) * run.safe.fall and run.safe.fall > 0:
         message = (
             f"{len(run.losses)} epochs lowered the objective by {fall:.2g}; one safe step, "
             f"{run.safe.length:.2g} times minus the gradient, lowers it by {run.safe.fall:.2g}"

@@ -31,6 +31,9 @@ CLEARLY = 10
 SPARE_ROWS = 4
 """Equations beyond unknowns below which a fit could be an accident."""
 
+GROWTH = 0.01
+"""Least change from update to update, relative to them, that a growing sum of gradients makes."""
+
 ADAPTIVE = 1e-3
 """Relative residual of a fit of Adam or RMSprop, whose small constants are not known."""
 
@@ -202,7 +205,8 @@ def _linear(steps: Steps) -> Use:
         return Use.STALE
     residual, (a_sum, _) = _regress(target - inertia, now, weight)
     bounded = _regress(target - 0.999 * inertia, now, weight)[0]
-    if residual <= steps.tolerance and a_sum < 0 and bounded > unclear:
+    growth = float(np.min(np.linalg.norm(target - inertia, axis=1)))
+    if residual <= steps.tolerance and a_sum < 0 and bounded > unclear and growth > GROWTH:
         return Use.ACCUMULATES
     if a > 0 and mu > -steps.tolerance and _regress(target, inertia, then, weight)[0] > unclear:
         return Use.ASCENDS

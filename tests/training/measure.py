@@ -2,6 +2,7 @@
 
 Run ``python -m tests.training.measure [right|faults|trend] [count]``.
 """
+# ruff: noqa: T201 - a measuring script prints
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from gradcheck.result import TrainingResult, Verdict
 from gradcheck.training import check_training, descend, train
+from tests.training.faults import FAULTS
 from tests.training.problems import (
     BlackBox,
     random_problem,
@@ -60,10 +62,23 @@ def measure_right(count: int) -> None:
     print(dict(verdicts), f"of {count} right trainings")
 
 
+def measure_faults(count: int) -> None:
+    """How often each planted fault is found, and named first."""
+    for fault, (run, name) in FAULTS.items():
+        found, named, others = 0, 0, Counter[str]()
+        for seed in range(count):
+            result = run(np.random.default_rng([2, seed]))
+            first = result.diagnoses[0].name if result.diagnoses else result.verdict.name
+            found += result.verdict is not Verdict.CORRECT
+            named += first == name
+            others.update([f"{first} ({seed})"] if first != name else [])
+        print(f"{fault:36} found {found:3}, named {named:3} of {count}  {list(others)[:4]}")
+
+
 def main(arguments: list[str]) -> None:
     what = arguments[0] if arguments else "right"
     count = int(arguments[1]) if len(arguments) > 1 else 100
-    measures: dict[str, Callable[[int], None]] = {"right": measure_right}
+    measures: dict[str, Callable[[int], None]] = {"right": measure_right, "faults": measure_faults}
     started = time.process_time()
     measures[what](count)
     print(f"{time.process_time() - started:.0f} CPU seconds")

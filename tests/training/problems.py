@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from gradcheck.training.cost import Cost
+from gradcheck.training.cost import Cost, moved
 from gradcheck.training.descent import safe_step
 from losses import LOSSES, Loss
 from models import (
@@ -52,9 +53,19 @@ class Problem:
         predictions = self.network.predict(nest(parameters, self.network), self.held_out_x)
         return float(self.loss.cost(predictions, self.held_out_labels))
 
-    def safe_rate(self) -> float:
-        """A step along minus the gradient that is sure to descend from the start."""
-        return safe_step(Cost(self.objective), self.start).length
+    def safe_rate(self, visits: int = 25) -> float:
+        """A rate of descent that is safe wherever a descent from the start comes along.
+
+        A loss is often flat at the start and steep soon after: what is safe there is too long here.
+        """
+        cost, theta, rates = Cost(self.objective), self.start, [1.0]
+        for _ in range(visits):
+            safe = safe_step(cost, theta)
+            if safe.fall < 0.01 * cost.value(self.start):  # arrived: only rounding is left
+                break
+            rates.append(safe.length)
+            theta = moved(theta, {n: -g for n, g in cost(theta)[1].items()}, safe.length)
+        return min(rates)
 
 
 def flatten(params: Any) -> dict[str, np.ndarray]:
@@ -68,7 +79,9 @@ def nest(flat: Mapping[str, np.ndarray], network: Network) -> list[dict[str, np.
     ]
 
 
-def random_problem(rng: np.random.Generator, *, rows: int = 48, depth: int | None = None) -> Problem:
+def random_problem(
+    rng: np.random.Generator, *, rows: int = 48, depth: int | None = None
+) -> Problem:
     """A network, a loss that fits its output, and labels that a teacher made from the inputs."""
     loss = LOSSES[str(rng.choice(list(LOSSES)))]
     features, outputs = int(rng.integers(2, 7)), _outputs(loss, rng)
@@ -91,7 +104,7 @@ def random_network(
     hidden = int(rng.integers(0, 3)) if depth is None else depth
     widths = [features, *(int(w) for w in rng.integers(8, 17, hidden)), outputs]
     layers: list[Any] = []
-    for i, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
+    for i, (before, after) in enumerate(pairwise(widths)):
         layers += [ACTIVATIONS[int(rng.integers(len(ACTIVATIONS)))]()] if i else []
         layers.append(Dense(before, after))
     if loss.predictions == "probabilities":
@@ -99,9 +112,7 @@ def random_network(
     return Network(layers)
 
 
-def teacher_labels(
-    rng: np.random.Generator, x: np.ndarray, outputs: int, loss: Loss
-) -> np.ndarray:
+def teacher_labels(rng: np.random.Generator, x: np.ndarray, outputs: int, loss: Loss) -> np.ndarray:
     scores = np.tanh(x @ rng.standard_normal((x.shape[1], outputs)))
     scores = scores + 0.1 * rng.standard_normal(scores.shape)
     if loss.labels == "real":
