@@ -52,6 +52,12 @@ class Drawn:
         return self.subject.inputs(params, x)
 
     @property
+    def kinks(self):
+        """How to judge a claim at a kink: strictly where the network has none."""
+        parts = [*self.network.layers, self.loss]
+        return "lenient" if any(part.has_kink for part in parts) else "strict"
+
+    @property
     def room(self):
         """How far the predictions are from where the loss becomes infinite."""
         if self.loss.predictions != "probabilities":

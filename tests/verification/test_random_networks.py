@@ -27,7 +27,8 @@ def test_every_gradient_of_a_random_network_is_right(zeros):
     @settings(max_examples=120)
     @given(networks_with_losses(zeros=zeros))
     def verify(drawn):
-        verdicts.add(gradcheck.check(drawn.subject, drawn.inputs, seed=drawn.seed))
+        result = gradcheck.check(drawn.subject, drawn.inputs, kinks=drawn.kinks, seed=drawn.seed)
+        verdicts.add(result)
 
     verify()
     verdicts.require_decisions()
@@ -39,7 +40,8 @@ def test_every_entry_of_every_gradient_is_right():
     @settings(max_examples=25)
     @given(networks_with_losses())
     def verify(drawn):
-        verdicts.add(gradcheck.check(drawn.subject, drawn.inputs, exhaustive=True))
+        result = gradcheck.check(drawn.subject, drawn.inputs, kinks=drawn.kinks, exhaustive=True)
+        verdicts.add(result)
 
     verify()
     verdicts.require_decisions()
@@ -52,7 +54,7 @@ def test_every_layer_is_right_where_the_network_uses_it():
     @given(networks_with_losses())
     def verify(drawn):
         for call in drawn.subject.layers(drawn.inputs, 1.0):
-            verdicts.add(gradcheck.check(call.subject, call.inputs, kinks="lenient"))
+            verdicts.add(gradcheck.check(call.subject, call.inputs, kinks=drawn.kinks))
 
     verify()
     verdicts.require_decisions()
@@ -65,6 +67,31 @@ def test_a_drawn_network_is_rebuilt_by_its_repr():
         assert eval(repr(drawn), NAMES) == drawn
 
     verify()
+
+
+class Scaled:
+    """A subject whose claim for one input is off by a factor."""
+
+    def __init__(self, subject, name, factor):
+        self.name, self.value = subject.name, subject.value
+        self.claim, self.scaled, self.factor = subject.vjp, name, factor
+
+    def vjp(self, inputs, cotangent):
+        claimed = dict(self.claim(inputs, cotangent))
+        return claimed | {self.scaled: self.factor * claimed[self.scaled]}
+
+
+@pytest.mark.parametrize("kinks", ["strict", "lenient"])
+@pytest.mark.parametrize("factor", [-1, 2, 1.01, 1.0001, 1.000001])
+@pytest.mark.parametrize("name", ["x", "layers[0].weight", "layers[2].bias", "layers[1].a"])
+def test_one_gradient_that_is_off_turns_a_network_red(name, factor, kinks):
+    rng = np.random.default_rng(5)
+    network = Network([Dense(3, 4), Tanh(), Dense(4, 3), Sigmoid(), Dense(3, 2)])
+    labels = np.eye(2)[[0, 1, 1]]
+    subject = network.subject(LOSSES["softmax_cross_entropy"], labels, signals=True)
+    inputs = subject.inputs(network.initialise(rng), rng.normal(size=(3, 3)))
+    result = gradcheck.check(Scaled(subject, name, factor), inputs, kinks=kinks)
+    assert result.verdict is Verdict.WRONG
 
 
 class Twisted:
