@@ -450,6 +450,15 @@ FOUND = {
         lambda: gradcheck.check_vjp(np.exp, lambda u, x: (u * np.exp(x),), (np.array([1000.0]),)),
         Found("non-finite-forward", Verdict.INCONCLUSIVE),
     ),
+    "an input is too large for its sine": (
+        lambda: gradcheck.check_vjp(
+            np.sin,
+            lambda u, x: (u * np.cos(x),),
+            (np.array([[0.0, 0.0], [1.0, -8e100]]),),
+            seed=39048,
+        ),
+        Found("infinite-slope", Verdict.INCONCLUSIVE),
+    ),
     "forward returns infinity": (
         lambda: with_forward(lambda x: np.full_like(x, np.inf)),
         Found("non-finite-forward", Verdict.INCONCLUSIVE),

@@ -47,8 +47,6 @@ ALL_NOISE_SHARE = 0.1
 ALL_NOISE = "the function changes by its own size within a few last places of its input"
 """The note of an estimate of a function that is not resolved by floating-point numbers at all."""
 
-EPS = 2.0**-52
-
 LAST_EXPONENTS = (-47, -50)
 """Rungs a few last places from the point: too short to measure by, long enough to hint."""
 
@@ -174,8 +172,10 @@ class _Ladder:
         """Whether the function jumps about as far at the finest steps as at the coarsest."""
         sizes = [max(map(abs, self.samples[exponent])) for exponent in sorted(self.samples)]
         largest = max(sizes)
-        everything = max(sizes[:3]) > ALL_NOISE_SHARE * largest
-        return everything and largest > ALL_NOISE_SHARE * self.ray.rounding() / EPS
+        if not max(sizes[:3]) > ALL_NOISE_SHARE * largest:
+            return False
+        # Outputs that stay where they are say nothing of the size of those that move.
+        return largest > ALL_NOISE_SHARE * self.ray.moving_size(2.0 ** max(self.samples))
 
     def look_for_grain(self) -> None:
         """Raise the noise to the grain of the outputs, if they stand still and are quantised."""

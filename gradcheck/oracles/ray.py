@@ -113,6 +113,25 @@ class Ray:
             self._magnitude = rounding_of(self.cotangent, self.centre)
         return self._magnitude
 
+    def moving_size(self, step: float) -> float:
+        """Sum of the terms of ``<u, f>`` that differ between ``x`` and ``x + step v``, in size.
+
+        >>> ray = Ray(lambda a: a["x"] ** 2, {"x": np.array([3.0, 9.0])}, {"x": np.array([1.0, 0])},
+        ...           {"out": np.ones(2)})
+        >>> ray.moving_size(1.0)
+        16.0
+        """
+        outputs = self.outputs(step)
+        if outputs is None:
+            return float("inf")
+        total = 0.0
+        for name, u in self.cotangent.items():
+            here, there = self.centre[name], outputs[name]
+            moves = (here != there) & np.isfinite(here) & np.isfinite(there)
+            sizes = np.maximum(np.abs(here), np.abs(there), where=moves, out=np.zeros(u.shape))
+            total += float(np.vdot(np.abs(u), sizes).real)
+        return total
+
     def _same_structure(self, outputs: Arrays) -> bool:
         for name, u in self.cotangent.items():
             found = outputs.get(name)
