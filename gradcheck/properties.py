@@ -27,6 +27,7 @@ from hypothesis import HealthCheck, Phase
 from gradcheck import recording
 from gradcheck.backends.styles import as_subject
 from gradcheck.checking import ABOUT_COTANGENTS, Options, run_check
+from gradcheck.diagnosis import consensus
 from gradcheck.directions import gaussian
 from gradcheck.errors import (
     GradientInconclusive,
@@ -39,7 +40,7 @@ from gradcheck.errors import (
 from gradcheck.recording import PROPERTY_MARK, RunSettings, run_settings
 from gradcheck.relations import DEFAULT, RELATIONS, Scene, relate
 from gradcheck.report.terminal import render, reproduction
-from gradcheck.result import Array, CheckResult, Finding, Severity, Verdict
+from gradcheck.result import Array, CheckResult, Diagnosis, Finding, Severity, Verdict
 from gradcheck.strategies.cases import Case, cases, specs_and_options
 from gradcheck.strategies.portable import portable_backend
 from gradcheck.strategies.reduction import reduced
@@ -64,6 +65,12 @@ INFORMATIVE_SHARE = 0.05
 
 SHRINK_TRIALS = 100
 """Checks that Hypothesis may spend after the first failure, on finding other bugs and shrinking."""
+
+WITNESSES = 4
+"""Larger failing cases that are asked for the cause too: the smallest is the worst witness."""
+
+WITNESS_ENTRIES = 64
+"""Entries beyond which a case is no better witness, only a dearer one."""
 
 SELF_TEST_CASES = 8
 """Examples on which a mutant may die; most die on the first."""
@@ -546,6 +553,7 @@ class _Run:
         self.settings = settings
         self.tally = _Tally()
         self.found: dict[type[GradientMismatch], Case] = {}
+        self.witnesses: dict[type[GradientMismatch], list[Case]] = {}
         self.failing: dict[str, type[GradientMismatch]] = {}
         self.trials = 0
 
@@ -649,6 +657,7 @@ class _Run:
             return
         kind = _kind(result, case.seed)
         self.found[kind] = case
+        self._keep_witness(kind, case)
         self.failing[repr(case)] = kind
         raise kind(f"{self.tested.name}: wrong")
 
@@ -668,11 +677,28 @@ class _Run:
         """The smallest case of one kind of failure, with all that can be said about it."""
         case = self._smallest(kind)
         result = _unheard(self.tested.check, case, diagnose=True)
-        if result.verdict is not Verdict.WRONG:
+        if result.verdict is Verdict.WRONG:
+            result = replace(result, diagnoses=self._causes(kind, result))
+        else:
             result = _flaky(result, self.tested.name)
         result = replace(result, reproduce=_reproduction(self.tested, case))
         recording.record(result)
         return kind(render(result), result)
+
+    def _keep_witness(self, kind: type[GradientMismatch], case: Case) -> None:
+        kept = self.witnesses.setdefault(kind, [])
+        kept.append(case)
+        kept.sort(key=_richness, reverse=True)
+        del kept[WITNESSES:]
+
+    def _causes(self, kind: type[GradientMismatch], smallest: CheckResult) -> tuple[Diagnosis, ...]:
+        """What explains most of the failing cases met, and not the smallest one only."""
+        several = [smallest.diagnoses]
+        for case in self.witnesses.get(kind, ()):
+            result = _unheard(self.tested.check, case, diagnose=True)
+            if result.verdict is Verdict.WRONG:
+                several.append(result.diagnoses)
+        return consensus(several)
 
     def _smallest(self, kind: type[GradientMismatch]) -> Case:
         def fails(case: Case) -> bool:
@@ -704,6 +730,10 @@ class _Run:
                 f"{self.tested.name}: this test cannot fail. {rate}. Expected all. "
                 "Do: give the survivors' inputs shapes and domains where they matter."
             )
+
+
+def _richness(case: Case) -> int:
+    return min(sum(array.size for array in _inputs_of(case).values()), WITNESS_ENTRIES)
 
 
 def _unheard(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
