@@ -19,6 +19,10 @@ MAX_ROWS, MAX_COLUMNS = 24, 32
 """Cells of a heat map: beyond these nobody can tell one from its neighbour."""
 MAX_LABELLED = 8
 """Rows and columns up to which a cell has room for its number."""
+SMALLEST, RESOLUTION = 1e-290, 2.0**-53
+"""Where the axes of steps and errors end: the numbers and the rounding of float64."""
+HEADING, GAP = 66, 28
+"""Width of the words above the two parts of a heat map, and the room between the parts."""
 SHADES = 8
 """Steps of colour intensity; more cannot be told apart, and each costs bytes."""
 DEEPEST = 0.7
@@ -57,12 +61,13 @@ def step_curve(comparison: Json) -> str:
     """
     estimate = comparison["estimate"]
     value, claimed = _real(estimate["value"]), _real(comparison["claimed"])
+    floor = max(abs(value), SMALLEST) * RESOLUTION  # an exact quotient has no place on a log axis
     measured = [
-        (_real(step), abs(_real(central) - value))
+        (_real(step), max(abs(_real(central) - value), floor))
         for step, central, *_ in estimate["rungs"]
         if _real(step) > 0
     ]
-    points = [(step, error) for step, error in measured if math.isfinite(error) and error > 0]
+    points = [(step, error) for step, error in measured if math.isfinite(error)]
     mismatch = abs(claimed - value)
     if len(points) < 2 or not (math.isfinite(mismatch) and mismatch > 0):
         return ""
@@ -128,9 +133,9 @@ def heat_maps(name: str, table: Json) -> str:
     labelled = height <= MAX_LABELLED and width <= MAX_LABELLED
     unit = 56 if labelled else max(6, min(14, 300 // width))
     tall = 22 if labelled else unit
-    gap = 28
+    second = max(width * unit, HEADING) + GAP
     body = []
-    for offset, column, title in ((0, 2, "claimed"), (width * unit + gap, 3, "estimated")):
+    for offset, column, title in ((0, 2, "claimed"), (second, 3, "estimated")):
         body.append(_text(offset, 12, title, "head"))
         body.append(f'<g transform="translate({offset} 20)">')
         body.append(_grid(width, height, unit, tall))
@@ -139,7 +144,8 @@ def heat_maps(name: str, table: Json) -> str:
         if labelled:
             body += [_cell_text(c[0], c[1], c[column], unit, tall) for c in cells]
         body.append("</g>")
-    drawing = _svg(2 * width * unit + gap + 2, height * tall + 24, f"Entries of {name}", body)
+    wide = second + max(width * unit, HEADING) + 2
+    drawing = _svg(wide, height * tall + 24, f"Entries of {name}", body)
     return drawing + _cropped(rows, columns, top, left, height, width)
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from gradcheck.result import CheckResult, Comparison, TrainingResult, Verdict
+from gradcheck.result import CheckResult, Comparison, Local, TrainingResult, Verdict
 
 Entry = dict[str, Any]
 Tally = dict[str, Entry]
@@ -108,7 +108,8 @@ def _entry_of(result: CheckResult | TrainingResult) -> Entry:
 
 
 def _probed(result: CheckResult) -> Entry:
-    worst = max((_worst(item) for item in result.comparisons), key=_badness, default=None)
+    telling = (_worst(item) for item in result.comparisons if _is_telling(item))
+    worst = max(telling, key=_badness, default=None)
     return {
         "probes": len(result.comparisons),
         "kinks": int(result.kinks),
@@ -128,6 +129,18 @@ def _worst(comparison: Comparison) -> Entry:
         "limit": finite_or_name(comparison.limit),
         "excess": finite_or_name(_excess(comparison)),
     }
+
+
+def _is_telling(comparison: Comparison) -> bool:
+    """Whether the difference stands beside the limit that decided.
+
+    At a kink, and where differences drown in noise, a right claim may lie far from the estimate:
+    other evidence decided.
+    """
+    if comparison.verdict is not Verdict.CORRECT:
+        return True
+    estimate = comparison.estimate
+    return estimate.local is Local.SMOOTH and estimate.error <= comparison.limit
 
 
 def _excess(comparison: Comparison) -> float:

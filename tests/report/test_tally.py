@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from gradcheck.report.evidence import evidence_of
 from gradcheck.report.tally import MAX_FINDINGS, count, merge, total
-from gradcheck.result import CheckResult, Comparison, Estimate, Evaluations, Finding, Verdict
+from gradcheck.result import (
+    CheckResult,
+    Comparison,
+    Estimate,
+    Evaluations,
+    Finding,
+    Local,
+    Verdict,
+)
 from tests.report import samples
 
 NUMBERS = st.floats() | st.sampled_from([0.0, 1.0, 1e-7])
@@ -93,3 +101,14 @@ def test_a_table_that_does_not_fit_keeps_its_wrong_entries():
     assert len(table["flat"]) == 900
     assert table["measured"] == 5000
     assert sum(table["wrong"]) == 49
+
+
+def test_a_right_claim_at_a_kink_or_in_noise_is_not_the_worst():
+    for estimate in (
+        Estimate(0.0, 1e-9, "central", Local.KINK, -1.0, 1.0, 1e-9),
+        Estimate(0.0, 1e3, "central", Local.NOISY),
+        Estimate(0.0, 1e-3, "central"),
+    ):
+        decided_otherwise = Comparison("x", (0,), 0.5, estimate, 1e-7, Verdict.CORRECT)
+        result = CheckResult("relu", Verdict.CORRECT, (decided_otherwise,))
+        assert total(tally_of([result]))["worst"] is None
