@@ -687,6 +687,8 @@ class _Run:
 
     def _keep_witness(self, kind: type[GradientMismatch], case: Case) -> None:
         kept = self.witnesses.setdefault(kind, [])
+        if repr(case) in map(repr, kept):
+            return
         kept.append(case)
         kept.sort(key=_richness, reverse=True)
         del kept[WITNESSES:]

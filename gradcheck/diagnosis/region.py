@@ -20,6 +20,10 @@ COMMON = "common"
 
 FIT_RARE = {0: 0.64, 1: 0.86, 2: 0.92}
 FIT_COMMON = {2: 0.5, 3: 0.68, 4: 0.8, 5: 0.86, 6: 0.9}
+SUREST = 0.96
+FREE_BOUND = 0.06
+"""Loss of fit for a bound chosen between the entries, where zero would have been none."""
+
 FIT_SOME_TIED = 0.84
 FIT_ALL_CREDIT = 0.86
 END = 0.9
@@ -47,13 +51,17 @@ MOST_VALUES = 12
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Entries where something holds, the diagnosis it stands for, and the words for it."""
+    """Entries where something holds, the diagnosis it stands for, and the words for it.
+
+    ``freedom`` is the fit lost to a number that was chosen to make it hold.
+    """
 
     name: str
     words: str
     mask: Mask
     kind: str = COMMON
     own: bool = True
+    freedom: float = 0.0
 
 
 def wrong_where(view: View) -> Iterator[Diagnosis]:
@@ -120,7 +128,7 @@ def _diagnosis(view: View, region: Region, judged: Mask) -> Diagnosis:
     telling = 0 if count == 2 else min(inside, 2)
     fit = FIT_RARE[telling] if rare else FIT_COMMON[min(count, alike, 6)]
     fit += MIRRORED if not rare and _mirrored(view) else 0.0
-    fit -= 0.0 if region.own else ELSEWHERE
+    fit = min(fit, SUREST) - (0.0 if region.own else ELSEWHERE) - region.freedom
     sentence = f"the claim is wrong exactly where {region.words}, and right everywhere else"
     evidence = f"{inside} wrong entries inside, {count - inside} right ones outside"
     return Diagnosis(region.name, sentence, fit, view.name, evidence)
@@ -149,7 +157,19 @@ def _real(view: View, feature: Feature) -> Iterator[Region]:
     yield Region("wrong-for-negative", f"{words} is zero or negative", values <= 0, COMMON, own)
     yield Region("wrong-for-positive", f"{words} is positive", values > 0, COMMON, own)
     yield Region("wrong-for-positive", f"{words} is zero or positive", values >= 0, COMMON, own)
+    yield from _tails(view, values, words, own)
     yield from _sizes(view, np.abs(values), words, own)
+
+
+def _tails(view: View, values: Array, words: str, own: bool) -> Iterator[Region]:
+    """Beyond a bound that is not zero: a clip, a branch."""
+    top, bottom = float(values[view.wrong].max()), float(values[view.wrong].min())
+    if top < 0:
+        text = f"{words} <= {top:.3g}"
+        yield Region("wrong-for-negative", text, values <= top, COMMON, own, FREE_BOUND)
+    if bottom > 0:
+        text = f"{words} >= {bottom:.3g}"
+        yield Region("wrong-for-positive", text, values >= bottom, COMMON, own, FREE_BOUND)
 
 
 def _sizes(view: View, size: Array, words: str, own: bool) -> Iterator[Region]:

@@ -35,7 +35,8 @@ def wrong_slices(view: View) -> Iterator[Diagnosis]:
     empty = bool((view.claimed[view.wrong] == 0).all())
     entries = int(view.wrong.sum() + live.sum())
     fit = FIT_BY_ENTRIES[max(2, min(entries, 6))] + FIT_ALL[empty]
-    fit -= INTERIOR if INSIDE.search(words) else 0.0
+    if INSIDE.search(words):
+        fit -= INTERIOR if view.wrong.sum() > 1 else 1.0  # one entry is always somewhere
     what = "zero" if empty else "wrong"
     sentence = f"the claim is {what} {words}, and right everywhere else"
     evidence = f"{int(view.wrong.sum())} entries wrong there, {int(live.sum())} right elsewhere"
