@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     from gradcheck.strategies.arrays import symmetric as symmetric
     from gradcheck.strategies.cases import Case as Case
     from gradcheck.strategies.cases import cases as cases
+    from gradcheck.strategies.networks import Network as Network
+    from gradcheck.strategies.networks import networks as networks
     from gradcheck.strategies.recipes import coded_array as coded_array
     from gradcheck.strategies.shaped import Shaped as Shaped
 
 _HOME = {
     "Case": "cases",
+    "Network": "networks",
     "Shaped": "shaped",
     "array": "arrays",
     "cases": "cases",
@@ -36,6 +39,7 @@ _HOME = {
     "indices": "arrays",
     "labels": "arrays",
     "mask": "arrays",
+    "networks": "networks",
     "one_hot": "arrays",
     "positive": "arrays",
     "probabilities": "arrays",
