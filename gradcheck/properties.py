@@ -23,6 +23,7 @@ import hypothesis
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase
+from hypothesis.strategies import SearchStrategy
 
 from gradcheck import recording
 from gradcheck.backends.styles import as_subject
@@ -41,7 +42,7 @@ from gradcheck.recording import PROPERTY_MARK, RunSettings, run_settings
 from gradcheck.relations import DEFAULT, RELATIONS, Scene, relate
 from gradcheck.report.terminal import render, reproduction
 from gradcheck.result import Array, CheckResult, Diagnosis, Finding, Severity, Verdict
-from gradcheck.strategies.cases import Case, cases, specs_and_options
+from gradcheck.strategies.cases import Case, cases, specs_and_options, subject_cases
 from gradcheck.strategies.portable import portable_backend
 from gradcheck.strategies.reduction import reduced
 from gradcheck.strategies.shapes import ELLIPSIS, Axes, Bounds, Shape
@@ -108,7 +109,8 @@ def vjp_test(
         ``forward(*inputs) -> output`` and ``backward(cotangent, *inputs) -> gradients``, or any
         other style of `gradcheck.backends.styles.as_subject`: ``out, cache = forward(...)`` with
         ``backward(dout, cache)``; a layer object, its class or a factory (then ``backward`` is left
-        out, and a factory is called anew for every example); a Subject.
+        out, and a factory is called anew for every example); a Subject; or a strategy of Subjects
+        that have their own ``inputs``, as `gradcheck.strategies.networks` draws them.
     rtol : float, optional
         How large a relative error you would call a bug; see `check_vjp`.
     kinks : {"strict", "lenient"}, optional
@@ -299,7 +301,8 @@ class _Function:
 
     @property
     def name(self) -> str:
-        return self.given_name or _name_of(self.forward)
+        drawn = isinstance(self.forward, SearchStrategy)
+        return self.given_name or ("drawn_subjects" if drawn else _name_of(self.forward))
 
     @property
     def callables(self) -> tuple[Any, ...]:
@@ -368,9 +371,15 @@ class _Property:
         self.module = module
         self.specs, self.option_strategies = specs_and_options(arguments)
         self.axes = Axes(dict(asked.axes))
-        self.strategy = cases(arguments, axes=asked.axes)
+        self.draws_subjects = isinstance(function.forward, SearchStrategy)
+        self.strategy = (
+            subject_cases(function.forward)
+            if self.draws_subjects
+            else cases(arguments, axes=asked.axes)
+        )
         self.kill_rate: KillRate | None = None
-        self._plain = None if self.option_strategies else function.subject({})
+        varies = self.draws_subjects or self.option_strategies
+        self._plain = None if varies else function.subject({})
 
     @property
     def name(self) -> str:
@@ -378,6 +387,10 @@ class _Property:
 
     def require_sense(self) -> None:
         """Refuse at once what no example could make sense of."""
+        self._require_plausible_options()
+        if self.draws_subjects:
+            self._require_no_arguments()
+            return
         if not self.specs and not self.option_strategies:
             raise InvalidArgument(
                 f"{self.name}: got no argument, expected a shape for every input. "
@@ -385,6 +398,15 @@ class _Property:
             )
         placeholders = dict.fromkeys(self.option_strategies)
         self.function.subject(placeholders, tuple(self.specs) if not _is_open(self) else None)
+
+    def _require_no_arguments(self) -> None:
+        if self.specs or self.option_strategies or self.function.backward is not None:
+            raise InvalidArgument(
+                f"{self.name}: got arguments beside a strategy of subjects, expected none: drawn "
+                "subjects bring their own inputs. Do: leave them out."
+            )
+
+    def _require_plausible_options(self) -> None:
         self.options(Case({}, {}, {}, 0))
         if self.asked.examples is not None and self.asked.examples < 1:
             raise InvalidArgument(
@@ -401,13 +423,16 @@ class _Property:
 
     def subject(self, case: Case) -> Any:
         """The function with the options of a case; a factory makes its objects anew."""
+        if case.subject is not None:
+            return case.subject
         if self._plain is not None and getattr(self._plain, "renew", None) is None:
             return self._plain
         return self.function.subject(_options_of(case))
 
     def options(self, case: Case, **changes: Any) -> Options:
         """How a case is checked."""
-        lenient = self._plain is not None and hasattr(self._plain, "layers")
+        subject = self._plain if case.subject is None else case.subject
+        lenient = hasattr(subject, "layers")
         given = Options(
             rtol=self.asked.rtol,
             seed=case.seed,
@@ -612,7 +637,8 @@ class _Run:
 
     def _phases(self) -> tuple[Phase, ...]:
         # Arrays are reduced here, in their own terms; Hypothesis knows how to shrink options.
-        shrinking = (Phase.shrink,) if self.tested.option_strategies else ()
+        tested = self.tested
+        shrinking = (Phase.shrink,) if tested.option_strategies or tested.draws_subjects else ()
         return (Phase.reuse, Phase.generate, *shrinking)
 
     @property
@@ -655,7 +681,7 @@ class _Run:
         if result.verdict is not Verdict.WRONG:
             self.tally.count(case, result)
             return
-        kind = _kind(result, case.seed)
+        kind = _kind(result, case)
         self.found[kind] = case
         self._keep_witness(kind, case)
         self.failing[repr(case)] = kind
@@ -708,7 +734,7 @@ class _Run:
                 result = _unheard(self.tested.check, case)
             except (InvalidSubject, InvalidArgument):
                 return False
-            return result.verdict is Verdict.WRONG and kind in _kinds(result)
+            return result.verdict is Verdict.WRONG and kind in _kinds(result, case)
 
         return reduced(self.found[kind], fails, self.tested.specs, self.tested.axes)
 
@@ -774,8 +800,10 @@ ELSEWHERE = {"wrong-at-second-point"}
 """Findings that tell of a wrong gradient, met by accident at another point than the drawn one."""
 
 
-def _kinds(result: CheckResult) -> list[type[GradientMismatch]]:
+def _kinds(result: CheckResult, case: Case) -> list[type[GradientMismatch]]:
     """One exception type per wrong input and cause, so that two bugs are shrunk as two."""
+    if case.subject is not None:
+        return [mismatch_type("drawn subject", "")]  # its inputs mean something else every time
     wrong = [c for c in result.comparisons if c.verdict is Verdict.WRONG]
     causes = [("gradient" if np.isfinite(c.claimed) else "non-finite", c.input) for c in wrong]
     inputs = {name for _, name in causes}
@@ -787,10 +815,10 @@ def _kinds(result: CheckResult) -> list[type[GradientMismatch]]:
     return [mismatch_type(*cause) for cause in sorted({*causes, *further} or general[:1])]
 
 
-def _kind(result: CheckResult, seed: int) -> type[GradientMismatch]:
-    kinds = _kinds(result)
+def _kind(result: CheckResult, case: Case) -> type[GradientMismatch]:
+    kinds = _kinds(result, case)
     # Which of several is raised differs between examples: each gets its turn to be shrunk.
-    return kinds[seed % len(kinds)]
+    return kinds[case.seed % len(kinds)]
 
 
 class GradientMismatches(GradientMismatch, ExceptionGroup[GradientMismatch]):
@@ -826,6 +854,9 @@ MOST_WRITTEN = 128
 def _reproduction(tested: _Property, case: Case) -> str:
     """A line that checks this case again and fails the same way."""
     function, asked = tested.function, tested.asked
+    if case.subject is not None:
+        call = f"gradcheck.assert_check(subject, subject.inputs, seed={case.seed})"
+        return f"subject = {case.subject!r}; {call}"
     line = reproduction(
         function.call if function.backward is not None else "assert_check",
         [_name_of(one) for one in function.callables],

@@ -78,6 +78,10 @@ class Case:
         The size of every named axis.
     seed : int
         For whatever else the example needs: directions, cotangents.
+    recipes : mapping of str to str
+        Expressions for the arrays.
+    subject : object, optional
+        What was drawn to be checked, where that differs between examples.
     """
 
     arrays: Mapping[str, Array]
@@ -85,8 +89,11 @@ class Case:
     sizes: Sizes
     seed: int
     recipes: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    subject: Any = None
 
     def __repr__(self) -> str:
+        if self.subject is not None:
+            return f"Case({self.subject!r}, seed={self.seed})"
         drawn = [f"{name}={self.recipes[name]}" for name in self.arrays]
         drawn += [f"{name}={value!r}" for name, value in self.options.items()]
         return f"Case({', '.join([*drawn, f'seed={self.seed}'])})"
@@ -157,6 +164,16 @@ def _check_axes(shapes: Sequence[Shape], bounds: Mapping[str, Bounds], more: boo
             f"axes= names the axis {unknown[0]!r}, which no argument has: "
             f"expected one of {', '.join(known) or 'none, as no argument names an axis'}"
         )
+
+
+@st.composite
+def subject_cases(draw: DrawFn, subjects: SearchStrategy[Any]) -> Case:
+    """Drawn subjects, each with its own ``inputs``."""
+    subject = draw(subjects)
+    return Case(subject.inputs, {}, {}, draw(_SEED), subject=subject)
+
+
+_SEED = st.sampled_from(range(256))
 
 
 @st.composite

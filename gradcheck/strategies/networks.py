@@ -118,7 +118,7 @@ class Network:
             f"recipe={recipe!r})"
         )
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002
         # Hypothesis would print the whole catalogue.
         printer.text(repr(self))
 
