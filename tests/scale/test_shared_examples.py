@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import subprocess
@@ -9,11 +10,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 REDIS = shutil.which("redis-server")
 ANSWER_SECONDS = 20
+DOCS = Path(__file__).parents[2] / "docs"
+GUIDE, PLUGIN = DOCS / "ci.md", DOCS / "plugin.md"
 
 SUITE = """
 import numpy as np
@@ -119,3 +123,33 @@ def test_a_campaign_ignores_databases(pytester, redis_port):
     )
     assert done.ret == 1
     assert server.dbsize() == 0
+
+
+def documented(language: str, word: str) -> str:
+    """The code block of the guide that holds a word."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    (block,) = [block for block in blocks if word in block]
+    return block
+
+
+def test_the_documented_github_database_keeps_what_ci_found(pytester, monkeypatch):
+    monkeypatch.setenv("CI", "true")
+    conftest = documented("python", "GitHubArtifactDatabase")
+    monkeypatch.chdir(pytester.mkdir("checkout"))
+    Path("conftest.py").write_text(conftest)
+    Path("test_suite.py").write_text(SUITE)
+    pytester.run(sys.executable, "-m", "pytest").assert_outcomes(failed=1, passed=1)
+    assert "path: .hypothesis/shared" in GUIDE.read_text(encoding="utf-8")
+    assert [path for path in Path(".hypothesis/shared").rglob("*") if path.is_file()]
+
+
+def test_the_documented_redis_profile_is_the_one_that_is_tested():
+    compile(documented("python", "RedisExampleDatabase"), "conftest.py", "exec")
+    assert "RedisExampleDatabase(redis.Redis(" in documented("python", "RedisExampleDatabase")
+
+
+def test_the_documented_options_exist(pytester):
+    options = set(re.findall(r"--gradcheck-[a-z-]+", GUIDE.read_text() + PLUGIN.read_text()))
+    known = pytester.runpytest_inprocess("--help").stdout.str()
+    assert len(options) >= 8
+    assert all(option in known for option in options)
