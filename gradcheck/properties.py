@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from contextvars import Context
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -71,7 +72,10 @@ WITNESSES = 4
 """Larger failing cases that are asked for the cause too: the smallest is the worst witness."""
 
 WITNESS_ENTRIES = 64
-"""Entries beyond which a case is no better witness, only a dearer one."""
+"""Different numbers beyond which a case is no better witness, only a dearer one."""
+
+WITNESS_EXAMPLES = 12
+"""Examples drawn for their cause once the test has failed: what fails first may be the smallest."""
 
 SELF_TEST_CASES = 8
 """Examples on which a mutant may die; most die on the first."""
@@ -586,6 +590,7 @@ class _Run:
         __tracebackhide__ = True
         failures = self._explored()
         if failures:
+            self._look_around()
             raise _together(self.tested.name, [self._told(kind) for kind in failures])
         self._require_information()
         if self.tested.asked.self_test:
@@ -711,6 +716,25 @@ class _Run:
         recording.record(result)
         return kind(render(result), result)
 
+    def _look_around(self) -> None:
+        def one(case: Case) -> None:
+            with suppress(InvalidSubject, InvalidArgument):
+                result = _unheard(self.tested.check, case)
+                for kind in _kinds(result, case) if result.verdict is Verdict.WRONG else ():
+                    self._keep_witness(kind, case)
+
+        test = hypothesis.seed(self.settings.stream_seed or 0)(
+            hypothesis.given(case=self.tested.strategy)(one)
+        )
+        settings = hypothesis.settings(
+            self._hypothesis_settings(),
+            max_examples=WITNESS_EXAMPLES,
+            database=None,
+            phases=(Phase.generate,),
+        )
+        with suppress(hypothesis.errors.HypothesisException):
+            settings(test)()
+
     def _keep_witness(self, kind: type[GradientMismatch], case: Case) -> None:
         kept = self.witnesses.setdefault(kind, [])
         if repr(case) in map(repr, kept):
@@ -761,7 +785,8 @@ class _Run:
 
 
 def _richness(case: Case) -> int:
-    return min(sum(array.size for array in _inputs_of(case).values()), WITNESS_ENTRIES)
+    """How many different numbers a case holds: ties and zeros make causes look alike."""
+    return min(sum(np.unique(a).size for a in _inputs_of(case).values()), WITNESS_ENTRIES)
 
 
 def _unheard(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
