@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import median
 
 from gradcheck.oracles.neville import Limit, Limits, extrapolate
 from gradcheck.oracles.noise import granularity
@@ -50,9 +51,13 @@ ALL_NOISE = "the function changes by its own size within a few last places of it
 LAST_EXPONENTS = (-47, -50)
 """Rungs a few last places from the point: too short to measure by, long enough to hint."""
 
+LAST_NEIGHBOURS = (-42, -43, -44, -45, -46)
+"""Rungs whose steps are still long beside the last places of a large input, and near each other."""
+
 LAST_LOOK = 0.15
-"""Where the four quotients of the two finest rungs agree to this, a ladder that ends there cannot
-rule out that they are the slope, however steady a coarser answer is."""
+"""Where the quotients of the finest rungs agree to this (both one-sided ones of two, or the central
+ones of five), a ladder that ends there cannot rule out that they are the slope, however steady a
+coarser answer is. Five numbers of noise agree so once in a thousand."""
 
 ABOVE_ROUNDING = 1e3
 """A change of the function is looked at for growth only if it is this far above rounding."""
@@ -286,18 +291,35 @@ def _after_a_last_look(ladder: _Ladder, found: Estimate) -> Estimate:
     if found.local is Local.NOISY:
         if ladder.all_noise():
             return replace(found, error=math.inf, note=ALL_NOISE)
-        ladder.climb(LAST_EXPONENTS)
-    finest = ladder.rungs()[-2:]
-    hints = [q for rung in finest for q in (rung.forward, rung.backward)]
-    hint = finest[-1].central
-    if not math.isfinite(hint) or abs(hint) * finest[-1].step < 10 * ladder.ray.rounding():
+        ladder.climb((*LAST_NEIGHBOURS, *LAST_EXPONENTS))
+    hint = _hint(ladder)
+    if hint is None:
         return found
-    agree = all(abs(q - hint) <= LAST_LOOK * abs(hint) for q in hints)
     low, high = found.interval()
     gap = max(low - hint, hint - high)
-    if not agree or gap <= LAST_LOOK * abs(hint):
+    if gap <= LAST_LOOK * abs(hint):
         return found
     return replace(found, error=2 * gap + found.error, local=Local.NOISY, note=TWO_SCALES)
+
+
+def _hint(ladder: _Ladder) -> float | None:
+    """A slope that the rungs at the end of the ladder agree on."""
+    finest = ladder.rungs()[-2:]
+    both_sides = [q for rung in finest for q in (rung.forward, rung.backward)]
+    near = {2.0**exponent for exponent in LAST_NEIGHBOURS}
+    central = [rung.central for rung in ladder.rungs() if rung.step in near]
+    if _agree(both_sides, finest[-1].central, finest[-1].step * abs(finest[-1].central), ladder):
+        return finest[-1].central
+    if len(central) < len(near):
+        return None
+    hint = median(central)
+    return hint if _agree(central, hint, min(near) * abs(hint), ladder) else None
+
+
+def _agree(quotients: Sequence[float], hint: float, move: float, ladder: _Ladder) -> bool:
+    """Whether quotients agree, and the function moved by more than its last places."""
+    seen = move >= 10 * ladder.ray.rounding()
+    return seen and all(abs(q - hint) <= LAST_LOOK * abs(hint) for q in quotients)
 
 
 def _two_scales(ladder: _Ladder, central: Limits) -> Estimate:
