@@ -121,16 +121,42 @@ def descend(
     >>> descend(bowl, {"w": np.array([4.0])}, 0.25, epochs=3).losses
     (4.0, 1.0, 0.25)
     """
+    loop = descent_loop(
+        objective, parameters, update, batches=batches, held_out=held_out, name=name
+    )
+    return train(loop, epochs, progress=progress)
+
+
+def descent_loop(
+    objective: Callable[..., tuple[Any, Mapping[str, Any]]],
+    parameters: Mapping[str, Array],
+    update: UpdateRule | float | None,
+    *,
+    batches: Sequence[Any] | Callable[[int], Iterable[Any]] | None = None,
+    held_out: Callable[[Mapping[str, Array]], float] | None = None,
+    promises: Mapping[str, Any] | None = None,
+    name: str = "training",
+) -> Loop:
+    """The loop that `descend` runs, for `train` and `training_test`; the arguments are the same.
+
+    ``promises`` are keyword arguments for `check_training` that belong to this loop.
+
+    Examples
+    --------
+    >>> bowl = lambda p: (float(p["w"] @ p["w"]), {"w": 2 * p["w"]})
+    >>> train(descent_loop(bowl, {"w": np.array([4.0])}, update=0.25), epochs=2).losses
+    (4.0, 1.0)
+    """
     run = _Descent(objective, copied(parameters), _rule(update, batches), batches)
-    loop = Loop(
+    return Loop(
         run.epoch,
         parameters=lambda: run.parameters,
         objective=run.full_objective,
         held_out=None if held_out is None else lambda: held_out(copied(run.parameters)),
+        promises=dict(promises or {}),
         name=name,
         updates=lambda: [*run.first, *run.last],
     )
-    return train(loop, epochs, progress=progress)
 
 
 def _rule(update: UpdateRule | float | None, batches: Any) -> UpdateRule | None:

@@ -9,7 +9,7 @@ import numpy as np
 from gradcheck.result import Diagnosis, Finding, Verdict
 from gradcheck.training.cost import Cost, float_arrays, moved, norm
 from gradcheck.training.descent import Probe
-from gradcheck.training.findings import gradients_of
+from gradcheck.training.findings import RISE, gradients_of
 from gradcheck.training.loop import Loop, train
 from gradcheck.training.promises import Run
 from gradcheck.training.trends import plateau
@@ -18,14 +18,11 @@ from gradcheck.trees import Array, Arrays, tree_inner_product
 SYMMETRY = 1e-4
 """Relative asymmetry of the claimed Hessian beyond which no function has this gradient."""
 
-SYMMETRY_STEP = 1e-4
-"""Relative step for it: a central difference then errs by about 1e-8."""
+SYMMETRY_STEP = 1e-6
+"""Relative step for it: rounding leaves 1e-10, and few units change sides on so short a way."""
 
 CONSERVATIVE_BUGS = {"constant-factor", "sign-flipped", "accumulated-twice"}
 """Mistakes that leave the gradient of a function, a multiple of the loss."""
-
-RISE = 0.05
-"""Share of the initial loss that an update must add before its length is blamed."""
 
 MUCH_LONGER = 64.0
 """An update is too short if one this many times as long falls further; a right one rarely is."""

@@ -32,6 +32,9 @@ STANDSTILL = 1e-4
 MONOTONE_SLACK = 1e-12
 """Relative rise that the rounding of a float64 loss explains."""
 
+RISE = 0.05
+"""Share of the initial loss that an update must add before its length is blamed."""
+
 LOGGED_RTOL = {8: 1e-6, 4: 1e-3, 2: 3e-2}
 """Agreement of a logged loss with the objective, by bytes of the coarsest parameter dtype."""
 
@@ -95,6 +98,7 @@ def examine_first_step(run: Run) -> Iterator[Finding] | None:
 
 def _first_step_findings(cost: Cost, run: Run) -> Iterator[Finding]:
     assert run.start is not None
+    yield from _climb(run)
     order = remainder_order(cost, run.start)
     if order is None or order.second:
         return
@@ -103,6 +107,16 @@ def _first_step_findings(cost: Cost, run: Run) -> Iterator[Finding]:
         yield Finding("first-step-order", message, Severity.NOTE)
     else:
         yield Finding("first-step-order", f"{order.sentence}: it is not the gradient of this loss")
+
+
+def _climb(run: Run) -> Iterator[Finding]:
+    first, start = run.first_probe, abs(run.series[0]) if run.series else 0.0
+    if first is not None and first.too_long and -first.fall_at(1.0) > RISE * start:
+        message = (
+            f"the first update raises the objective by {-first.fall_at(1.0):.3g}; cut to "
+            f"{first.longest_falling():.2g} it would lower it"
+        )
+        yield Finding("first-step-climbs", message)
 
 
 def examine_update(run: Run) -> Iterator[Finding] | None:

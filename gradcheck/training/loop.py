@@ -109,7 +109,8 @@ def train(
         if isinstance(step, Loop)
         else Loop(step, parameters, objective, held_out, initial_loss, name=name)
     )
-    _require_loop(loop, epochs)
+    _require_loop(loop)
+    require_epochs(epochs)
     recorder = _Recorder(loop)
     with progress_bar(epochs, loop.name, progress) as advance:
         while recorder.goes_on(epochs):
@@ -118,12 +119,16 @@ def train(
     return recorder.trace(epochs)
 
 
-def _require_loop(loop: Loop, epochs: Any) -> None:
+def _require_loop(loop: Loop) -> None:
     if not callable(loop.step):
         raise InvalidArgument(
             f"step: got {type(loop.step).__name__}; expected a callable that runs one epoch and "
             "returns its loss"
         )
+
+
+def require_epochs(epochs: Any) -> None:
+    """Raise InvalidArgument unless ``epochs`` is a positive integer."""
     whole = isinstance(epochs, (int, np.integer)) and not isinstance(epochs, bool)
     if not whole or epochs < 1:
         raise InvalidArgument(f"epochs: got {epochs!r}; expected an integer of at least 1")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import fields
+from functools import cache
 from typing import Any
 
 from gradcheck.errors import InvalidArgument, TrainingFailed
@@ -85,7 +87,7 @@ def check_training(trace: TrainingTrace, **promises: Any) -> TrainingResult:
     >>> result.verdict.name, result.findings[0].name
     ('WRONG', 'loss-rises')
     """
-    run = Run(_require_trace(trace), _promises(promises))
+    run = Run(_require_trace(trace), make_promises(promises))
     examined = {name: examine(run) for name, examine in PROMISES.items()}
     checked = {name: list(found) for name, found in examined.items() if found is not None}
     findings = [finding for found in checked.values() for finding in found]
@@ -114,7 +116,25 @@ def assert_training(trace: TrainingTrace, **promises: Any) -> None:
     __tracebackhide__ = True
     result = check_training(trace, **promises)
     if not result:
-        raise TrainingFailed(str(result), result) from trace.error
+        raise _failure_type(_cause(result))(str(result), result) from trace.error
+
+
+def _cause(result: TrainingResult) -> str:
+    weights = list(Severity)
+    worst = min(result.findings, key=lambda finding: weights.index(finding.severity))
+    return re.sub(r"\W+", "_", worst.name)
+
+
+@cache
+def _failure_type(cause: str) -> type[TrainingFailed]:
+    """One subclass per cause: Hypothesis tells two bugs apart by type and line.
+
+    >>> _failure_type("no_trend").__name__
+    'TrainingFailed_no_trend'
+    """
+    portable = classmethod(lambda _: TrainingFailed)
+    members = {"__module__": __name__, "__doc__": cause, "_portable": portable}
+    return type(f"TrainingFailed_{cause}", (TrainingFailed,), members)
 
 
 def _require_trace(trace: Any) -> TrainingTrace:
@@ -126,7 +146,8 @@ def _require_trace(trace: Any) -> TrainingTrace:
     return trace
 
 
-def _promises(given: dict[str, Any]) -> Promises:
+def make_promises(given: Mapping[str, Any]) -> Promises:
+    """The keyword arguments of `check_training` as a record, or InvalidArgument."""
     unknown = sorted(set(given) - set(NAMES))
     if unknown:
         raise InvalidArgument(f"got {', '.join(unknown)}; expected some of {', '.join(NAMES)}")
