@@ -10,7 +10,14 @@ import numpy as np
 
 from gradcheck.compare import compare
 from gradcheck.directions import OFF_GRID, along, coordinate_scales
-from gradcheck.oracles import Ray, complex_step_slope, estimate_slope, quick_slope, scipy_slope
+from gradcheck.oracles import (
+    Ray,
+    complex_step_slope,
+    estimate_slope,
+    noise_level,
+    quick_slope,
+    scipy_slope,
+)
 from gradcheck.oracles.central_difference import TWO_SCALES
 from gradcheck.point import Point
 from gradcheck.result import Array, Comparison, EntryTable, Estimate, Evidence, Local, Verdict
@@ -173,10 +180,24 @@ def entry_slack(point: Point, name: str, flat: int) -> float:
 def best_estimate(point: Point, ray: Ray, target: float) -> Estimate:
     """The ladder's estimate, sharpened by the complex step where the two agree."""
     estimate = estimate_slope(ray, target=target, noise=point.noise(ray), headroom=headroom(ray))
+    if estimate.error > target and estimate.local is Local.NOISY:
+        estimate = _with_its_own_noise(point, ray, target, estimate)
     if estimate.error <= target or estimate.local not in (Local.SMOOTH, Local.NOISY):
         return estimate
     return sharpened(ray, estimate)
 
+
+def _with_its_own_noise(point: Point, ray: Ray, target: float, estimate: Estimate) -> Estimate:
+    """The estimate again, where the noise measured along another ray is not that of this one."""
+    noise = noise_level(ray.offset)
+    if noise > point.noise(ray) / 2:
+        return estimate
+    return estimate_slope(ray, target=target, noise=noise, headroom=headroom(ray))
+
+
+LAST_PLACES = 16.0
+"""Last places of the function's values below which the complex step alone calls nothing a bug: a
+claim made of these values, as ``1 - tanh(x)**2``, cannot be better."""
 
 BELIEVED = 0.1
 """A complex step counts only where the differences know the slope to 10 %, and agree with it."""
@@ -189,7 +210,8 @@ def sharpened(ray: Ray, estimate: Estimate) -> Estimate:
         return estimate
     if not _agrees(found.value, estimate):
         return estimate
-    return replace(found, rungs=estimate.rungs, noise=estimate.noise)
+    doubt = LAST_PLACES * ray.rounding()
+    return replace(found, rungs=estimate.rungs, noise=estimate.noise, doubt=doubt)
 
 
 def _agrees(value: float, estimate: Estimate) -> bool:
@@ -218,6 +240,7 @@ def per_unit(estimate: Estimate, length: float) -> Estimate:
         right=estimate.right * factor,
         one_sided_error=estimate.one_sided_error * factor,
         noise=estimate.noise * factor,
+        doubt=estimate.doubt * factor,
         rungs=tuple(
             replace(
                 rung,
