@@ -1,0 +1,1 @@
+"""What gradcheck claims, measured beside what else there is: ``python -m benchmarks``."""

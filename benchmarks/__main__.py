@@ -1,0 +1,42 @@
+"""Measure, print and write the tables: ``python -m benchmarks [--quick] [table ...]``."""
+
+from __future__ import annotations
+
+import os
+
+# Before NumPy is loaded: threads of two processes at once would measure the scheduler.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
+import argparse
+import time
+
+from benchmarks import page
+from benchmarks.measuring import QUICK, Budget, load, machine, versions
+from benchmarks.tables import TABLES
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("tables", nargs="*", metavar="table", help=", ".join(TABLES))
+    parser.add_argument("--quick", action="store_true", help="a tenth of the work; not written")
+    parser.add_argument("--dry", action="store_true", help="print only")
+    options = parser.parse_args(arguments)
+    if unknown := set(options.tables) - set(TABLES):
+        parser.error(f"no such table: {', '.join(sorted(unknown))}")
+    budget = QUICK if options.quick else Budget()
+    about = f"<!-- machine -->\n{machine()}; {versions()}.\n<!-- end of machine -->"
+    if written := not (options.quick or options.dry):
+        page.write("machine", about)
+    print(about)
+    for name in options.tables or TABLES:
+        before, started = load(), time.perf_counter()
+        tables = TABLES[name](budget)
+        text = page.section(name, tables, f"{before}, {time.perf_counter() - started:.0f} s")
+        print(f"\n{text}", flush=True)
+        if written:
+            page.write(name, text)
+
+
+if __name__ == "__main__":
+    main()

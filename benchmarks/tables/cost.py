@@ -1,0 +1,138 @@
+"""What a passing check costs: calls of the function under test, and CPU time."""
+
+from __future__ import annotations
+
+from benchmarks import networks
+from benchmarks.measuring import interleaved, medians
+from benchmarks.page import Table, ahead
+from benchmarks.peers import Answer, installed, select
+
+DIRECTIONAL = ("gradcheck", "gradcheck, no relations", "torch, fast", "jax", "autograd",
+               "scipy check_grad, random")  # fmt: skip
+FULL = ("gradcheck, exhaustive", "torch", "scipy check_grad", "scipy.differentiate",
+        "numdifftools", "naive loop")  # fmt: skip
+BATCHES = (8, 128)
+FULL_BATCH = 8
+FULL_ROUNDS = 3
+"""A full check lasts: fewer rounds, and its figure is a ratio of ten and more."""
+
+
+def tables(budget):
+    directional = select(installed(), DIRECTIONAL)
+    return [
+        *[_table(_directional(batch), budget.entries, budget.rounds, directional)
+          for batch in BATCHES],
+        _table(_in_one_vector(), budget.entries, budget.rounds, directional),
+        _full(budget),
+    ]  # fmt: skip
+
+
+def floor(problem):
+    """Two forwards per named input and one backward: what a difference per input takes at least."""
+    arrays = tuple(problem.inputs.values())
+    y_bar = problem.forward(*arrays)
+
+    def run():
+        for _ in range(2 * len(arrays)):
+            problem.forward(*arrays)
+        problem.backward(y_bar, *arrays)
+
+    return run
+
+
+def measured(problem, peers, rounds):
+    """CPU time over the floor, and the calls, by name of the peer; those that pass only."""
+    passing = [peer for peer in peers if peer.judge(problem) is Answer.PASS]
+    actions = {peer.name: lambda peer=peer: peer.judge(problem) for peer in passing}
+    seconds = medians(interleaved({"floor": floor(problem), **actions}, rounds))
+    return {
+        peer.name: (seconds[peer.name] / seconds["floor"], _calls(peer, problem))
+        for peer in passing
+    }
+
+
+def _calls(peer, problem):
+    counted, counts = problem.counted()
+    peer.judge(counted)
+    return f"{counts.forwards} + {counts.backwards}"
+
+
+def _directional(batch):
+    def make(parameters):
+        return networks.dense_network(parameters, batch)
+
+    return make, f"3. Cost of a passing check, five named inputs, batch of {batch}"
+
+
+def _in_one_vector():
+    def make(parameters):
+        return networks.as_one_vector(networks.dense_network(parameters, BATCHES[-1]))
+
+    title = f"3b. The same with all inputs in one vector, batch of {BATCHES[-1]}"
+    return make, title
+
+
+def _table(subject, entries, rounds, peers):
+    make, title = subject
+    results = {n: measured(make(n), peers, rounds) for n in entries}
+    rows = [[peer.name, _calls_of(results, peer.name),
+             *[_ratio(results[n], peer.name) for n in entries]] for peer in peers]  # fmt: skip
+    remarks = [ahead(_cheaper(results[n], "gradcheck"), f"with {n:,} parameters") for n in entries]
+    remarks.append(
+        ahead(_cheaper(results[entries[-1]], "gradcheck, no relations"),
+              f"relations left out, with {entries[-1]:,} parameters")
+    )  # fmt: skip
+    return Table(
+        title,
+        "A dense tanh network. CPU time over the floor: 2 forwards per named input and 1 backward. "
+        "`calls` are forwards + backwards at the smallest size, and at the largest where they "
+        "differ. gradcheck tries every named input in a direction of its own and, besides, its "
+        "exact relations; the others move all inputs together, in one direction. A checker that "
+        "rejects the right network has a dash.",
+        ["checker", "calls", *[f"{n:,}" for n in entries]],
+        rows,
+        remarks,
+    )
+
+
+def _calls_of(results, name):
+    seen = [result[name][1] for result in results.values() if name in result]
+    return " … ".join(dict.fromkeys([*seen[:1], *seen[-1:]])) or "—"
+
+
+def _ratio(result, name):
+    return f"{result[name][0]:.2f}" if name in result else "—"
+
+
+def _cheaper(result, than):
+    if than not in result:
+        return []
+    others = [name for name in result if not name.startswith("gradcheck")]
+    return [f"{name} ({result[name][0] / result[than][0]:.2f} of our time)"
+            for name in others if result[name][0] < result[than][0]]  # fmt: skip
+
+
+def _full(budget):
+    peers = select(installed(), FULL)
+    entries = [n for n in budget.entries if n <= budget.full]
+    results = {
+        n: measured(networks.dense_network(n, FULL_BATCH), peers, min(budget.rounds, FULL_ROUNDS))
+        for n in entries
+    }
+    rows = []
+    for peer in peers:
+        cells = [[_ratio(results[n], peer.name), results[n].get(peer.name, ("", "—"))[1]]
+                 for n in entries]  # fmt: skip
+        rows.append([peer.name, *[cell for pair in cells for cell in pair]])
+    header = [text for n in entries for text in (f"{n:,} parameters: time", "calls")]
+    remarks = [ahead(_cheaper(results[n], "gradcheck, exhaustive"), f"with {n:,} parameters")
+               for n in entries]  # fmt: skip
+    return Table(
+        f"3c. Every entry measured, batch of {FULL_BATCH}",
+        "Time over the same floor; calls are forwards + backwards. torch builds the Jacobian of "
+        "every output, one backward each; SciPy, numdifftools and the loop differentiate one "
+        "random combination of the outputs, as gradcheck does.",
+        ["checker", *header],
+        rows,
+        remarks,
+    )
