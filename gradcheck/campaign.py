@@ -145,12 +145,18 @@ def _run_all(specs: list[CaseSpec], executor: Executor, output: Path) -> Iterato
                     waiting[executor.submit(timed_case, spec)] = spec
     except BrokenExecutor as error:
         raise InvalidArgument(
-            f"a worker died ({error}); {output} holds every case that was finished: "
-            "run the same command again to go on"
+            f"a worker died ({error}), in one of {_first(waiting)}; {output} holds every case "
+            "that was finished: run the same command again to go on"
         ) from error
     finally:
         for future in waiting:
             future.cancel()
+
+
+def _first(waiting: dict[Future[tuple[Json, float]], CaseSpec]) -> str:
+    """The cases that were handed out first: those a dead worker may have been at."""
+    suspects = [f"{spec.subject} (seed {spec.seed})" for spec in islice(waiting.values(), 4)]
+    return ", ".join(suspects)
 
 
 def _row(spec: CaseSpec, result: Json, seconds: float) -> Json:
