@@ -91,3 +91,9 @@ def test_the_first_screen_shows_what_it_is_an_error_and_the_two_commands():
     first = README.split("\n## ")[0]
     assert all(text in first for text in ("output: wrong", command("verify"), command("test")))
     assert len(first.splitlines()) <= 75
+
+
+def test_the_index_lists_every_page():
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    listed = re.findall(r"\]\(([\w-]+\.md)\)", (ROOT / "docs" / "index.md").read_text("utf-8"))
+    assert set(listed) == pages
