@@ -98,14 +98,19 @@ def judge(
     if error <= limit:
         if difference <= limit + min(error, limit / 4):
             return Verdict.CORRECT, limit, ""
-        if difference > limit + error:
+        if difference > limit + error + estimate.doubt:
             return Verdict.WRONG, limit, "claimed and estimated differ by more than the limit"
+        if difference > limit + error:
+            return Verdict.INCONCLUSIVE, limit, BELOW_ROUNDING
         return Verdict.CORRECT, limit, ""
-    if difference > error + limit:
+    if difference > error + limit + estimate.doubt:
         return Verdict.WRONG, limit, "claimed and estimated differ by more than limit and error"
     if difference <= error + limit and error <= negligible:
         return Verdict.CORRECT, limit, ""
     return Verdict.INCONCLUSIVE, limit, _too_blunt(estimate)
+
+
+BELOW_ROUNDING = "the difference is below what rounding of the function's values may cost a claim"
 
 
 def _too_blunt(estimate: Estimate) -> str:
@@ -123,8 +128,12 @@ def _judge_kink(claimed: float, estimate: Estimate, limit: float) -> tuple[Verdi
     return Verdict.WRONG, limit, "claimed lies outside the one-sided slopes"
 
 
+OVERFLOWING = 1e150
+"""Square root of the largest number: a slope that may be larger can overflow in right code too."""
+
+
 def _judge_non_finite(claimed: float, estimate: Estimate) -> tuple[Verdict, float, str]:
-    if math.isfinite(estimate.value) and math.isfinite(estimate.error):
+    if abs(estimate.value) + estimate.error < OVERFLOWING:
         return Verdict.WRONG, 0.0, f"claimed is {claimed}, where the function has a finite slope"
     return Verdict.INCONCLUSIVE, 0.0, estimate.note or estimate.local.value
 

@@ -565,9 +565,9 @@ def _is_zero(comparison: Comparison, rounding: float) -> bool:
         comparison.verdict is not Verdict.CORRECT
         and estimate.local in (Local.SMOOTH, Local.NOISY)
         and not estimate.note
-        and abs(comparison.claimed) <= rounding
+        and abs(comparison.claimed) <= rounding + estimate.doubt
         and math.isfinite(estimate.error)
-        and abs(estimate.value) <= estimate.error
+        and abs(estimate.value) <= estimate.error + estimate.doubt
     )
 
 

@@ -74,6 +74,9 @@ class Estimate:
         The step ladder: the evidence, and the curve drawn in reports.
     note : str
         What was unusual, in words ("step shortened to stay inside the domain").
+    doubt : float
+        A difference beyond ``error`` that this estimate alone must not call a bug: it is sharper
+        than the function's own arithmetic, in which the claim may have been computed.
     """
 
     value: float
@@ -86,6 +89,7 @@ class Estimate:
     noise: float = 0.0
     rungs: tuple[Rung, ...] = ()
     note: str = ""
+    doubt: float = 0.0
 
     def interval(self) -> tuple[float, float]:
         """Smallest interval sure to hold every one-sided slope."""

@@ -51,6 +51,13 @@ def test_rounding_of_the_claim_is_no_bug():
     assert judge(1e-12 + 1e-16, sharp, rtol=1e-7, slack=2e-16)[0] is CORRECT
 
 
+def test_an_estimate_sharper_than_the_claims_arithmetic_may_confirm_but_not_accuse():
+    sharp = Estimate(1.0, 1e-12, "complex step", doubt=1e-3)
+    assert judge(1.0, sharp, rtol=1e-7)[0] is CORRECT
+    assert judge(1.0001, sharp, rtol=1e-7)[0] is INCONCLUSIVE
+    assert judge(1.01, sharp, rtol=1e-7)[0] is WRONG
+
+
 KINK = estimate(0.5, 0.5, Local.KINK, left=0.0, right=1.0, one_sided_error=1e-9)
 
 
@@ -69,6 +76,11 @@ def test_a_claim_that_is_no_number_is_wrong_where_the_slope_is_one(claimed):
     for local in (Local.NON_FINITE, Local.INFINITE_SLOPE, Local.JUMP):
         nothing = estimate(math.nan, math.inf, local)
         assert judge(claimed, nothing, rtol=1e-7)[0] is INCONCLUSIVE
+
+
+def test_an_infinite_claim_beside_an_overflowing_slope_is_not_judged():
+    huge = estimate(1e200, 1e198)
+    assert judge(math.inf, huge, rtol=1e-7)[0] is INCONCLUSIVE
 
 
 @pytest.mark.parametrize("local", [Local.NON_FINITE, Local.INFINITE_SLOPE, Local.JUMP])

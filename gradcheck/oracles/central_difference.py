@@ -48,6 +48,9 @@ ALL_NOISE_SHARE = 0.1
 ALL_NOISE = "the function changes by its own size within a few last places of its input"
 """The note of an estimate of a function that is not resolved by floating-point numbers at all."""
 
+EPS = 2.0**-52
+"""Relative rounding of float64."""
+
 LAST_EXPONENTS = (-47, -50)
 """Rungs a few last places from the point: too short to measure by, long enough to hint."""
 
@@ -90,6 +93,10 @@ def quick_slope(ray: Ray) -> Estimate:
     return Estimate(value, noise / step, ORACLE, noise=noise)
 
 
+_Quotients = tuple[list[float], list[float], list[float]]
+"""Steps, quotients and noises of one side."""
+
+
 def _bound(limits: Limits) -> float:
     return limits.fine.error if limits.agree else math.inf
 
@@ -115,25 +122,29 @@ class _Ladder:
         self._extrapolate()
 
     def _extrapolate(self) -> None:
-        order = sorted(self.samples, reverse=True)
-        steps, central = [], []
-        right_steps, right, left_steps, left = [], [], [], []
-        for exponent in order:
+        sides: dict[str, _Quotients] = {
+            "central": ([], [], []),
+            "right": ([], [], []),
+            "left": ([], [], []),
+        }
+        for exponent in sorted(self.samples, reverse=True):
             step, (plus, minus) = 2.0**exponent, self.samples[exponent]
-            if math.isfinite(plus):
-                right_steps.append(step)
-                right.append(plus / step)
-            if math.isfinite(minus):
-                left_steps.append(step)
-                left.append(-minus / step)
-            if math.isfinite(plus) and math.isfinite(minus):
-                steps.append(step)
-                central.append((plus - minus) / (2.0 * step))
+            for name, moved, quotient in (
+                ("right", abs(plus), plus / step),
+                ("left", abs(minus), -minus / step),
+                ("central", max(abs(plus), abs(minus)), (plus - minus) / (2.0 * step)),
+            ):
+                if math.isfinite(quotient):
+                    steps, quotients, noises = sides[name]
+                    steps.append(step)
+                    quotients.append(quotient)
+                    # A value far from f(x) is rounded by its own size, and so is its argument.
+                    noises.append(max(self.noise, EPS * moved))
         # A kink in the slope itself (Huber's, at its corner) leaves an error linear in the step.
-        even, linear = (extrapolate(steps, central, self.noise, power) for power in (2, 1))
+        even, linear = (extrapolate(*sides["central"], power) for power in (2, 1))
         self.central = min(even, linear, key=_bound) if even and linear else even
-        self.right = extrapolate(right_steps, right, self.noise, 1)
-        self.left = extrapolate(left_steps, left, self.noise, 1)
+        self.right = extrapolate(*sides["right"], 1)
+        self.left = extrapolate(*sides["left"], 1)
 
     def leading(self) -> Limits | None:
         return self.central or self.right or self.left

@@ -83,7 +83,7 @@ class Limits(NamedTuple):
 
 
 def extrapolate(
-    steps: Sequence[float], quotients: Sequence[float], noise: float, power: int
+    steps: Sequence[float], quotients: Sequence[float], noises: Sequence[float], power: int
 ) -> Limits | None:
     """Limits of ``quotients`` as the step goes to 0, or ``None`` with too few rungs.
 
@@ -98,8 +98,8 @@ def extrapolate(
         Falling, positive.
     quotients : sequence of float
         Finite difference quotients at these steps.
-    noise : float
-        Absolute noise of the function values.
+    noises : sequence of float
+        Absolute noise of the function values, at each step.
     power : {1, 2}
         Leading power of the step in the truncation error.
     """
@@ -109,7 +109,7 @@ def extrapolate(
         if k + FINER_RUNGS >= len(steps):
             break
         seen = max(abs(quotients[j] - value) * steps[j] for j in range(k + 1, len(steps)))
-        drowned = SAFETY_NOISE * max(noise, seen) / steps[k]
+        drowned = SAFETY_NOISE * max(noises[k], seen) / steps[k]
         floor = RELATIVE_FLOOR * abs(value)
         error = SAFETY_TRUNCATION * truncation + drowned + floor
         limits.append(Limit(value, error, SAFETY_TRUNCATION * truncation, drowned, k))
