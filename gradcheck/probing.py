@@ -576,8 +576,13 @@ def _accepted(comparison: Comparison) -> Comparison:
 
 
 def _resolution(comparison: Comparison) -> float:
-    scale = max(abs(comparison.claimed), abs(comparison.estimate.value))
-    seen = max(comparison.difference, comparison.estimate.error)
+    estimate = comparison.estimate
+    if estimate.local is Local.KINK:  # a claim between the slopes is as right as they are sharp
+        scale = max(abs(comparison.claimed), abs(estimate.left), abs(estimate.right))
+        seen = estimate.one_sided_error
+    else:
+        scale = max(abs(comparison.claimed), abs(estimate.value))
+        seen = max(comparison.difference, estimate.error)
     return seen / scale if scale > 0 and math.isfinite(seen) else math.nan
 
 
