@@ -43,7 +43,7 @@ from gradcheck.recording import PROPERTY_MARK, RunSettings, run_settings
 from gradcheck.relations import DEFAULT, RELATIONS, Scene, relate
 from gradcheck.report.terminal import render, reproduction
 from gradcheck.result import Array, CheckResult, Diagnosis, Finding, Severity, Verdict
-from gradcheck.strategies.cases import Case, cases, specs_and_options, subject_cases
+from gradcheck.strategies.case import Case, cases, specs_and_options, subject_cases
 from gradcheck.strategies.portable import portable_backend
 from gradcheck.strategies.reduction import reduced
 from gradcheck.strategies.shapes import ELLIPSIS, Axes, Bounds, Shape
@@ -65,8 +65,11 @@ Any other exception is a failure of the test.
 INFORMATIVE_SHARE = 0.05
 """A test where fewer examples than this could have failed has tested nothing worth the name."""
 
+OTHER_BUGS = 20
+"""Checks after the first failure, at least, in search of others. Arrays are reduced afterwards."""
+
 SHRINK_TRIALS = 100
-"""Checks that Hypothesis may spend after the first failure, on finding other bugs and shrinking."""
+"""Further checks that Hypothesis may spend on shrinking options."""
 
 WITNESSES = 4
 """Larger failing cases that are asked for the cause too: the smallest is the worst witness."""
@@ -584,7 +587,8 @@ class _Run:
         self.found: dict[type[GradientMismatch], Case] = {}
         self.witnesses: dict[type[GradientMismatch], list[Case]] = {}
         self.failing: dict[str, type[GradientMismatch]] = {}
-        self.trials = 0
+        self.calls = 0
+        self.last_call = 0
 
     def run(self) -> None:
         __tracebackhide__ = True
@@ -600,6 +604,8 @@ class _Run:
         """Kinds of failure that Hypothesis found; other exceptions pass through."""
         try:
             self._hypothesis_test()()
+        except hypothesis.errors.Unsatisfiable:
+            return []  # every example was refused, and the tally knows why
         except (GradientMismatch, BaseExceptionGroup) as error:
             leaves = list(_leaves(error))
             others = [leaf for leaf in leaves if not isinstance(leaf, GradientMismatch)]
@@ -631,7 +637,7 @@ class _Run:
             max_examples=self._examples(),
             derandomize=False,
             database=self._database(),
-            phases=self._phases(),
+            phases=(Phase.reuse, Phase.generate, Phase.shrink),
             deadline=None,
             suppress_health_check=list(HealthCheck),
             report_multiple_bugs=True,
@@ -639,12 +645,6 @@ class _Run:
             verbosity=hypothesis.Verbosity.quiet,
             backend=portable_backend() if self.settings.portable else "hypothesis",
         )
-
-    def _phases(self) -> tuple[Phase, ...]:
-        # Arrays are reduced here, in their own terms; Hypothesis knows how to shrink options.
-        tested = self.tested
-        shrinking = (Phase.shrink,) if tested.option_strategies or tested.draws_subjects else ()
-        return (Phase.reuse, Phase.generate, *shrinking)
 
     @property
     def _profile(self) -> str:
@@ -674,8 +674,9 @@ class _Run:
 
     def _example(self, case: Case) -> None:
         __tracebackhide__ = True
-        if self.found and self._is_out_of_trials(case):
-            return
+        self.calls += 1
+        if self.found and self.calls > self.last_call and repr(case) not in self.failing:
+            return  # enough was spent; what failed once keeps failing, so that Hypothesis can end
         try:
             result = self._checked(case)
         except InvalidSubject as error:
@@ -686,19 +687,17 @@ class _Run:
         if result.verdict is not Verdict.WRONG:
             self.tally.count(case, result)
             return
+        if not self.found:
+            self.last_call = self.calls + self._further_calls()
         kind = _kind(result, case)
         self.found[kind] = case
         self._keep_witness(kind, case)
         self.failing[repr(case)] = kind
         raise kind(f"{self.tested.name}: wrong")
 
-    def _is_out_of_trials(self, case: Case) -> bool:
-        """Whether to let a case pass unseen, since enough was spent on shrinking.
-
-        What failed once keeps failing, so that Hypothesis can end.
-        """
-        self.trials += 1
-        return self.trials > SHRINK_TRIALS and repr(case) not in self.failing
+    def _further_calls(self) -> int:
+        """Checks to spend on other bugs, and on what only Hypothesis can shrink."""
+        return max(self.calls, OTHER_BUGS) + (SHRINK_TRIALS if self.tested.option_strategies else 0)
 
     def _checked(self, case: Case) -> CheckResult:
         # What is tried while shrinking is no example that anyone asked for: nobody hears of it.

@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from gradcheck.strategies.arrays import size as size
     from gradcheck.strategies.arrays import spd as spd
     from gradcheck.strategies.arrays import symmetric as symmetric
-    from gradcheck.strategies.cases import Case as Case
-    from gradcheck.strategies.cases import cases as cases
-    from gradcheck.strategies.networks import Network as Network
-    from gradcheck.strategies.networks import networks as networks
+    from gradcheck.strategies.case import Case as Case
+    from gradcheck.strategies.case import cases as cases
+    from gradcheck.strategies.network import Network as Network
+    from gradcheck.strategies.network import networks as networks
     from gradcheck.strategies.recipes import coded_array as coded_array
     from gradcheck.strategies.shaped import Shaped as Shaped
 
 _HOME = {
-    "Case": "cases",
-    "Network": "networks",
+    "Case": "case",
+    "Network": "network",
     "Shaped": "shaped",
     "array": "arrays",
-    "cases": "cases",
+    "cases": "case",
     "coded_array": "recipes",
     "distinct": "arrays",
     "indices": "arrays",
     "labels": "arrays",
     "mask": "arrays",
-    "networks": "networks",
+    "networks": "network",
     "one_hot": "arrays",
     "positive": "arrays",
     "probabilities": "arrays",

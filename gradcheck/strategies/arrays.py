@@ -89,8 +89,8 @@ def _spec(
 def _check_square(shape: Shape, domain: str) -> None:
     if len(shape.axes) < 2 or shape.axes[-1] != shape.axes[-2]:
         raise InvalidArgument(
-            f"domain {domain!r} needs a square matrix, got the shape {str(shape)!r}: "
-            "expected for example 'd d'"
+            f"shape: got {str(shape)!r} for the domain {domain!r}, expected a square matrix. "
+            "Do: name its last two axes alike, as in 'd d'."
         )
 
 
@@ -289,11 +289,15 @@ def indices(shape: Any, *, into: str | int, dtype: Any = "int64") -> SearchStrat
 
 def _categorical(shape: Any, categories: str | int, dtype: Any) -> SearchStrategy[Array]:
     if isinstance(categories, bool) or not isinstance(categories, (str, int)):
-        raise InvalidArgument(f"expected the name of an axis or a number, got {categories!r}")
+        raise InvalidArgument(
+            f"categories: got {categories!r}, expected an axis or a number. Do: name an axis."
+        )
     if isinstance(categories, str) and not categories.isidentifier():
-        raise InvalidArgument(f"expected the name of an axis, got {categories!r}")
+        raise InvalidArgument(
+            f"categories: got {categories!r}, expected the name of an axis. Do: correct it."
+        )
     if isinstance(categories, int) and categories < 1:
-        raise InvalidArgument(f"no label fits {categories} classes: expected at least 1")
+        raise InvalidArgument(f"categories: got {categories}, expected at least 1. Do: correct it.")
     spec = _spec(shape, dtype, "real", (), categories)
     return _strategy(
         ArraySpec(spec.shape, spec.dtype, "real", (), categories, {"grid": bytes(range(256))}),
@@ -312,5 +316,5 @@ def size(axis: str) -> SearchStrategy[int]:
     For options that depend on it: ``steps=size("t").flatmap(lambda t: integers(1, t))``.
     """
     if not axis.isidentifier():
-        raise InvalidArgument(f"expected the name of an axis, got {axis!r}")
+        raise InvalidArgument(f"size: got {axis!r}, expected the name of an axis. Do: correct it.")
     return _size(axis)

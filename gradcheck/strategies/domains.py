@@ -106,7 +106,7 @@ def interval(domain: Any) -> Interval:
     low, high = _pair(domain)
     if not low <= high or low == math.inf or high == -math.inf:
         raise InvalidArgument(
-            f"domain ({low}, {high}) is empty: expected (low, high) with low <= high"
+            f"domain: got ({low}, {high}), which is empty, expected low <= high. Do: correct it."
         )
     return Interval(low, high, math.isinf(low), math.isinf(high))
 
@@ -114,7 +114,9 @@ def interval(domain: Any) -> Interval:
 def _named_interval(name: str) -> Interval:
     if name not in INTERVALS and name not in STRUCTURED:
         known = ", ".join([*INTERVALS, *STRUCTURED])
-        raise InvalidArgument(f"unknown domain {name!r}: expected one of {known}, or (low, high)")
+        raise InvalidArgument(
+            f"domain: got {name!r}, expected {known} or (low, high). Do: correct it."
+        )
     return INTERVALS[STRUCTURED.get(name, name)]
 
 
@@ -124,7 +126,7 @@ def _pair(domain: Any) -> tuple[float, float]:
         return float(low), float(high)
     except (TypeError, ValueError):
         raise InvalidArgument(
-            f"domain must be a name or a pair of numbers (low, high), got {domain!r}"
+            f"domain: got {domain!r}, expected a name or a pair (low, high). Do: correct it."
         ) from None
 
 
@@ -186,8 +188,15 @@ def _reals(bounds: Interval, kind: np.dtype[Any]) -> list[float]:
         numbers = np.array(list(_candidates(bounds))).astype(kind)
         inside = numbers[bounds.holds(numbers) & np.isfinite(numbers)]
     if inside.size == 0:
-        raise InvalidArgument(f"no {kind} lies in the domain ({bounds.low}, {bounds.high})")
+        raise _empty(kind, bounds)
     return [float(number) for number in inside]
+
+
+def _empty(kind: np.dtype[Any], bounds: Interval) -> InvalidArgument:
+    return InvalidArgument(
+        f"domain: got ({bounds.low}, {bounds.high}), in which lies no {kind}, expected at least "
+        "one number. Do: widen it."
+    )
 
 
 def _candidates(bounds: Interval) -> Iterable[float]:
@@ -210,7 +219,7 @@ def _integers(bounds: Interval, kind: np.dtype[Any]) -> list[int]:
     first = math.ceil(max(low, -LARGEST_INTEGER if low < 0 else low))
     last = math.floor(min(high, max(LARGEST_INTEGER, first) if math.isinf(bounds.high) else high))
     if first > last:
-        raise InvalidArgument(f"no {kind} lies in the domain ({bounds.low}, {bounds.high})")
+        raise _empty(kind, bounds)
     return _spread(first, last)
 
 

@@ -65,7 +65,9 @@ def with_layout(array: Array, layout: str) -> Array:
     (-16, -8)
     """
     if layout not in LAYOUTS:
-        raise InvalidArgument(f"unknown layout {layout!r}: expected one of {', '.join(LAYOUTS)}")
+        raise InvalidArgument(
+            f"layout: got {layout!r}, expected one of {', '.join(LAYOUTS)}. Do: correct it."
+        )
     if array.ndim == 0 and layout != "readonly":
         return array
     return LAYOUTS[layout](array)

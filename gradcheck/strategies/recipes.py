@@ -101,13 +101,15 @@ def _dtype(dtype: Any) -> np.dtype[Any]:
     except TypeError:
         kind = np.dtype(object)
     if kind.kind not in "fciub":
-        raise InvalidArgument(f"dtype must be float, complex, integer or bool, got {dtype!r}")
+        raise InvalidArgument(
+            f"dtype: got {dtype!r}, expected one of numbers or bool. Do: correct it."
+        )
     return kind
 
 
 def _numbered(codes: bytes) -> Array:
     if not 0 < len(codes) <= CODES:
-        raise InvalidArgument(f"expected 1 to {CODES} codes, got {len(codes)}")
+        raise InvalidArgument(f"codes: got {len(codes)}, expected 1 to {CODES}. Do: correct it.")
     return np.frombuffer(codes, np.uint8).astype(np.intp)
 
 
@@ -225,14 +227,18 @@ _STRUCTURES: dict[Any, Any] = {
 
 def _last_axes(shape: tuple[int, ...], count: int, domain: str) -> tuple[int, ...]:
     if len(shape) < count:
-        raise InvalidArgument(f"domain {domain!r} needs at least {count} axes, got shape {shape}")
+        raise InvalidArgument(
+            f"shape: got {shape}, expected at least {count} axes for {domain!r}. Do: add them."
+        )
     return shape
 
 
 def _square(shape: tuple[int, ...], domain: str) -> int:
     *_, rows, columns = _last_axes(shape, 2, domain)
     if rows != columns:
-        raise InvalidArgument(f"domain {domain!r} needs a square matrix, got shape {shape}")
+        raise InvalidArgument(
+            f"shape: got {shape}, expected a square matrix for {domain!r}. Do: correct it."
+        )
     return columns
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from gradcheck.strategies import domains
 from gradcheck.strategies.arrays import ArraySpec
-from gradcheck.strategies.cases import Case
+from gradcheck.strategies.case import Case
 from gradcheck.strategies.recipes import Array
 from gradcheck.strategies.shapes import ELLIPSIS, Axes
 
@@ -71,7 +71,13 @@ def reduced(
     """
     search = _Search(fails, specs, axes, most_trials)
     start = case
-    for moves in (_without_leading_axes, _without_slices, _with_simpler_arrays, _with_simpler_seed):
+    for moves in (
+        _with_smaller_subject,
+        _without_leading_axes,
+        _without_slices,
+        _with_simpler_arrays,
+        _with_simpler_seed,
+    ):
         case = _as_far_as_it_goes(search, case, moves)
     recipes = {
         name: text
@@ -89,6 +95,11 @@ def _as_far_as_it_goes(
         if found is None:
             return case
         case = found
+
+
+def _with_smaller_subject(_: _Search, case: Case) -> Iterator[Case]:
+    for subject in getattr(case.subject, "smaller", tuple)():
+        yield replace(case, subject=subject, arrays=subject.inputs)
 
 
 def _without_leading_axes(search: _Search, case: Case) -> Iterator[Case]:

@@ -83,7 +83,9 @@ def _tokens(shape: Any) -> list[Any]:
     if isinstance(shape, Shape):
         return [*([ELLIPSIS] if shape.leading else []), *shape.axes]
     if isinstance(shape, int) or not isinstance(shape, Iterable):
-        raise InvalidArgument(f"a shape is a string like 'n d' or a tuple, got {shape!r}")
+        raise InvalidArgument(
+            f"shape: got {shape!r}, expected a text such as 'n d', or a tuple. Do: correct it."
+        )
     return [ELLIPSIS if axis is Ellipsis else axis for axis in shape]
 
 
@@ -94,12 +96,10 @@ def _axis(token: Any, shape: Any) -> str | int:
         return int(token)
     if isinstance(token, str) and token.isidentifier():
         return token
-    rule = (
-        "'...' stands for leading axes and goes first"
-        if token == ELLIPSIS
-        else "an axis is a name, a size such as 3, or a leading '...'"
+    raise InvalidArgument(
+        f"shape: got {shape!r} with the axis {token!r}, expected names, sizes such as 3, and '...' "
+        "only in front. Do: separate the axes by spaces."
     )
-    raise InvalidArgument(f"shape {shape!r} has the axis {token!r}: {rule}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,18 +157,19 @@ def _is_range(bounds: Any) -> TypeGuard[tuple[int, int]]:
 
 
 def _check_bounds(name: str, bounds: Any) -> None:
-    expected = "expected a size, (smallest, largest), a list of sizes or a strategy"
+    expected = (
+        "expected a size, (smallest, largest), a list of sizes or a strategy. Do: correct it."
+    )
     if isinstance(bounds, SearchStrategy):
         return
     sizes = (bounds,) if isinstance(bounds, int) else bounds
     if not isinstance(sizes, Sequence) or isinstance(sizes, str) or not sizes:
-        raise InvalidArgument(f"axis {name!r} has the bounds {bounds!r}: {expected}")
+        raise InvalidArgument(f"axes: got {bounds!r} for the axis {name!r}, {expected}")
     if any(not isinstance(size, int) or isinstance(size, bool) or size < 0 for size in sizes):
-        raise InvalidArgument(f"axis {name!r} has the bounds {bounds!r}: {expected}")
+        raise InvalidArgument(f"axes: got {bounds!r} for the axis {name!r}, {expected}")
     if _is_range(bounds) and bounds[0] > bounds[1]:
         raise InvalidArgument(
-            f"axis {name!r} has no size between {bounds[0]} and {bounds[1]}: "
-            "expected (smallest, largest)"
+            f"axes: got {bounds!r} for the axis {name!r}, between which lies no size, {expected}"
         )
 
 

@@ -10,7 +10,7 @@ import hypothesis
 from hypothesis import HealthCheck, Phase
 
 from gradcheck.recording import PROFILE_EXAMPLES, run_settings
-from gradcheck.strategies.cases import Case, cases
+from gradcheck.strategies.case import Case, cases
 from gradcheck.strategies.portable import portable_backend
 from gradcheck.strategies.shapes import Bounds
 
@@ -38,7 +38,7 @@ def training_property(
     body : callable
         ``body(arguments)``; raises where the property does not hold.
     draws : mapping of str to shape or strategy
-        As for `gradcheck.strategies.cases`.
+        As for `gradcheck.strategies.case`.
     name : str
         Of the property: it fixes the examples, unless the run asks for a seed.
     examples : int, optional

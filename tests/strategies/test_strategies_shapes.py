@@ -113,7 +113,7 @@ def test_bad_bounds_are_refused(bounds):
 
 
 def test_bounds_of_an_unknown_axis_are_refused():
-    with pytest.raises(InvalidArgument, match=r"names the axis 'm'.*one of d, n"):
+    with pytest.raises(InvalidArgument, match=r"got 'm'.*some of d, n"):
         st.cases({"x": "n d"}, axes={"m": (1, 2)})
 
 

@@ -115,8 +115,8 @@ def specs_and_options(
         strategy = array(given) if isinstance(given, (str, tuple)) else given
         if not isinstance(strategy, SearchStrategy):
             raise InvalidArgument(
-                f"argument {name!r} is {given!r}: expected a shape such as 'n d' or a strategy; "
-                f"for a constant write hypothesis.strategies.just({given!r})"
+                f"{name}: got {given!r}, expected a shape such as 'n d' or a strategy. "
+                f"Do: for a constant write hypothesis.strategies.just({given!r})."
             )
         spec = spec_of(strategy)
         if spec is None:
@@ -161,8 +161,8 @@ def _check_axes(shapes: Sequence[Shape], bounds: Mapping[str, Bounds], more: boo
     unknown = [name for name in bounds if name not in known]
     if unknown and not more:
         raise InvalidArgument(
-            f"axes= names the axis {unknown[0]!r}, which no argument has: "
-            f"expected one of {', '.join(known) or 'none, as no argument names an axis'}"
+            f"axes: got {unknown[0]!r}, which no argument has, expected some of "
+            f"{', '.join(known) or 'none'}. Do: correct the name."
         )
 
 

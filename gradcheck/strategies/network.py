@@ -6,8 +6,8 @@ composition of what it holds is worth a test.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from gradcheck.errors import InvalidArgument
-from gradcheck.strategies.cases import GENE_CODES, Genome
+from gradcheck.strategies.case import GENE_CODES, Genome
 from gradcheck.strategies.domains import codebook, interval
 from gradcheck.strategies.recipes import Array, coded_array
 from gradcheck.subject import Inputs, LayerCall
@@ -27,8 +27,8 @@ Parameters = dict[str, Array]
 WIDTHS = 5
 """Widths are drawn from 1 to this: a transposed weight shows, and a check takes milliseconds."""
 
-PROBABILITY_HEADS = ("softmax", "sigmoid")
-"""Catalogue names of layers whose outputs are probabilities, for losses that take those."""
+PROBABILITY_HEADS = {"binary": "sigmoid", "one_hot": "softmax", "classes": "softmax"}
+"""What must stand before a loss of probabilities: kind of labels to catalogue name."""
 
 WEIGHTS = (-2.0, 2.0)
 """Domain of inputs and parameters: generic networks of depth 4 are still far from saturation."""
@@ -185,6 +185,25 @@ class Network:
         """Every layer, first to last, and the loss, as called at these inputs."""
         return [call for call, _ in self._backward(inputs, cotangent)][::-1]
 
+    def smaller(self) -> Iterator[Network]:
+        """Networks with fewer or narrower layers, fewer examples, simpler numbers."""
+        count = len(self.plan)
+        for length in (1, count // 2, count - 1):
+            for start in range(count - length + 1) if 0 < length < count else ():
+                kept = [(name, out) for name, _, out in self.plan[start : start + length]]
+                yield self._replanned(kept, self.plan[start][1])
+        if self.loss:
+            yield replace(self, loss="")
+        for width in (1, 2):
+            narrow = [(name, min(out, width)) for name, _, out in self.plan]
+            if any(max(a, b) > width for _, a, b in self.plan):
+                yield self._replanned(narrow, min(self.plan[0][1], width))
+        yield from (replace(self, batch=n) for n in (1, 2, self.batch - 1) if 0 < n < self.batch)
+        yield from (replace(self, recipe=recipe) for recipe in _simpler_recipes(self.recipe))
+
+    def _replanned(self, chosen: Sequence[tuple[str, int]], first: int) -> Network:
+        return replace(self, plan=_joined(self.catalogue, chosen, first))
+
     def _behind(self) -> Loss:
         assert self.labels is not None
         return Loss(self.losses[self.loss], self.labels)
@@ -222,6 +241,16 @@ class Network:
         return calls
 
 
+def _simpler_recipes(recipe: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for codes in (b"\0", b"\1", b"\1\2", b"\1\2\5"):
+        if len(codes) < len(recipe["codes"]) or codes < recipe["codes"]:
+            yield {**recipe, "codes": codes}
+    if recipe["seed"]:
+        yield {**recipe, "seed": 0}
+    if "continuous" in recipe:
+        yield {key: value for key, value in recipe.items() if key != "continuous"}
+
+
 def _build(entry: Any, in_width: int, out_width: int) -> Any:
     return getattr(entry, "build", entry)(in_width, out_width)
 
@@ -234,7 +263,7 @@ def networks(
     depth: tuple[int, int] = (1, 4),
     width: tuple[int, int] = (1, WIDTHS),
     batch: tuple[int, int] = (1, 5),
-    probability_heads: Sequence[str] = PROBABILITY_HEADS,
+    probability_heads: Mapping[str, str] = PROBABILITY_HEADS,
 ) -> SearchStrategy[Network]:
     """Draw whole networks: depth, widths, layers, parameters, batch, loss and labels.
 
@@ -253,8 +282,9 @@ def networks(
         Names to draw from; by default the whole catalogue.
     depth, width, batch : (int, int)
         Smallest and largest.
-    probability_heads : sequence of str
-        Names of the layers that may stand before a loss of probabilities.
+    probability_heads : mapping of str to str
+        Kind of labels to the layer that stands before a loss of probabilities; such losses are
+        left out where the catalogue lacks it.
 
     Returns
     -------
@@ -280,13 +310,19 @@ def networks(
             raise InvalidArgument(
                 f"{label}: got ({low}, {high}), expected 1 <= smallest <= largest. Do: correct it."
             )
-    heads = tuple(name for name in probability_heads if name in catalogue)
-    usable = tuple(
-        name
-        for name, loss in (losses or {}).items()
-        if heads or getattr(loss, "predictions", "real") != "probabilities"
-    )
-    return _networks(catalogue, losses or {}, names, usable, heads, (depth, width, batch))
+    heads = {
+        loss: _head(one, probability_heads)
+        for loss, one in (losses or {}).items()
+        if _head(one, probability_heads) in ("", *catalogue)
+    }
+    return _networks(catalogue, losses or {}, names, heads, (depth, width, batch))
+
+
+def _head(loss: Any, probability_heads: Mapping[str, str]) -> str:
+    """The layer a loss must stand behind, or ``""`` for any."""
+    if getattr(loss, "predictions", "real") != "probabilities":
+        return ""
+    return probability_heads.get(loss.labels, "none")
 
 
 def _require_known(
@@ -296,7 +332,7 @@ def _require_known(
     if unknown or not names:
         raise InvalidArgument(
             f"layers: got {unknown[0] if unknown else 'none'!r}, expected some of "
-            f"{', '.join(catalogue) or 'an empty catalogue'}. Do: correct it."
+            f"{', '.join(catalogue) or 'a catalogue of layers'}. Do: correct it."
         )
     for name, loss in losses.items():
         if getattr(loss, "labels", None) not in ("real", "binary", "one_hot", "classes"):
@@ -315,21 +351,20 @@ def _networks(
     catalogue: Mapping[str, Any],
     losses: Mapping[str, Any],
     names: tuple[str, ...],
-    usable: tuple[str, ...],
-    heads: tuple[str, ...],
+    heads: Mapping[str, str],
     bounds: Bounds,
 ) -> Network:
     depth, width, batch = bounds
     length = 6 + 2 * depth[1] + 1 + GENE_CODES
     genome = Genome(draw(st.binary(min_size=length, max_size=length)))
     count, examples, first = (_between(genome, limits) for limits in (depth, batch, width))
-    loss = usable[genome.below(len(usable))] if usable else ""
+    loss = list(heads)[genome.below(len(heads))] if heads else ""
     regime = REGIMES[genome.below(len(REGIMES))]
     seed = genome.below(256)
     chosen = [(names[genome.below(len(names))], _between(genome, width)) for _ in range(depth[1])]
     codes = genome.codes()
-    if loss and getattr(losses[loss], "predictions", "real") == "probabilities":
-        chosen[count - 1] = (heads[seed % len(heads)], first)
+    if loss and heads[loss]:
+        chosen[count - 1] = (heads[loss], first)
     plan = _joined(catalogue, chosen[:count], first)
     table = codebook(interval(WEIGHTS), np.dtype(float).str).tables[regime]
     recipe: dict[str, Any] = {"seed": seed, "codes": codes.translate(table)}
