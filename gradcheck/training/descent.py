@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck.errors import InvalidArgument
 from gradcheck.result import TrainingTrace, Update
-from gradcheck.training.cost import Cost, all_finite, copied, moved, norm
+from gradcheck.training.cost import Cost, copied, moved
 from gradcheck.training.loop import FIRST_UPDATES, Loop, train
 from gradcheck.trees import Array, Arrays, tree_inner_product
 
@@ -248,63 +248,3 @@ class _Descent:
             self.first.append(update)
         else:
             self.last = [*self.last[-1:], update]
-
-
-FACTORS = tuple(2.0**k for k in range(-40, 31))
-"""Scales tried along an update: the last place of what it adds to, up to a billion times it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """The loss along one update: ``falls[i]`` is how far it falls at ``factors[i]`` times it."""
-
-    factors: tuple[float, ...]
-    falls: tuple[float, ...]
-    noise: float
-
-    def fall_at(self, factor: float) -> float:
-        """Fall at one of the factors; minus infinity where the loss is not finite."""
-        return self.falls[self.factors.index(factor)]
-
-    @property
-    def best(self) -> tuple[float, float]:
-        """The factor that falls furthest, and its fall."""
-        i = int(np.argmax(self.falls))
-        return self.factors[i], self.falls[i]
-
-    @property
-    def too_long(self) -> bool:
-        """Whether the update did not descend, where a shorter one would have."""
-        return self.fall_at(1.0) <= self.noise and self.longest_falling() is not None
-
-    def longest_falling(self) -> float | None:
-        """The longest shorter step that descends by more than rounding, as a factor."""
-        good = [
-            f
-            for f, fall in zip(self.factors, self.falls, strict=True)
-            if f < 1 and fall > 4 * self.noise
-        ]
-        return max(good, default=None)
-
-
-def probe(cost: Cost, update: Update) -> Probe | None:
-    """Walk along one update, or ``None`` where its start or its displacement is not finite."""
-    delta = finite_displacement(update)
-    if delta is None or norm(delta) == 0:
-        return None
-    here = cost.value(update.before)
-    noise = cost.noise(update.before, delta)
-    values = [cost.value(moved(update.before, delta, factor)) for factor in FACTORS]
-    falls = tuple(here - v if np.isfinite(v) else -np.inf for v in values)
-    return Probe(FACTORS, falls, noise) if np.isfinite(here) else None
-
-
-def finite_displacement(update: Update) -> Arrays | None:
-    """What the update added, or ``None`` where that is not finite."""
-    if not (all_finite(update.before) and all_finite(update.after)):
-        return None
-    return {
-        name: update.after[name] - array
-        for name, array in update.before.items()
-        if np.issubdtype(array.dtype, np.inexact)
-    }

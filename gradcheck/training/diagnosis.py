@@ -8,8 +8,8 @@ import numpy as np
 
 from gradcheck.result import Diagnosis, Finding, Verdict
 from gradcheck.training.cost import Cost, float_arrays, moved, norm
-from gradcheck.training.descent import Probe
 from gradcheck.training.findings import RISE, gradients_of
+from gradcheck.training.line import Line
 from gradcheck.training.loop import Loop, train
 from gradcheck.training.promises import Run
 from gradcheck.training.trends import plateau
@@ -26,6 +26,16 @@ CONSERVATIVE_BUGS = {"constant-factor", "sign-flipped", "accumulated-twice"}
 
 MUCH_LONGER = 64.0
 """An update is too short if one this many times as long falls further; a right one rarely is."""
+
+STUCK = {
+    "no-progress",
+    "no-trend",
+    "level-not-reached",
+    "optimum-not-reached",
+    "gradient-level-not-reached",
+    "no-better-than-guessing",
+}
+"""Findings that a step too short may explain."""
 
 DEAD_SHARE = 0.5
 """Share of a layer's units without any gradient from which on they are blamed."""
@@ -211,40 +221,39 @@ def _dead_share(gradient: Array) -> float:
 def suspect_long_step(run: Run, _: set[str]) -> Iterator[Diagnosis]:
     """A step that climbs, where the same step cut short descends."""
     scale = abs(run.series[0]) if run.series else 1.0
-    over = [p for p in run.probes if p.too_long and -p.fall_at(1.0) > RISE * scale]
-    first = run.first_probe
-    if first is not None and first.too_long and first not in over:
-        over = [first, *over]
-    if not over:
+    floors = [0.0, *(RISE * scale for _ in run.lines[1:])]  # no noise in the data excuses the first
+    climbs = [
+        line
+        for line, floor in zip(run.lines, floors, strict=False)
+        if line.rise >= floor and line.too_long
+    ]
+    if not climbs:
         return
-    worst = min(over, key=lambda p: p.fall_at(1.0))
-    factor = worst.longest_falling() or 0.0
+    worst = max(climbs, key=lambda line: line.rise)
+    part = worst.descending_part or 0.0
     yield Diagnosis(
         "step-too-long",
-        f"{_gradient_words(run)}the loss falls at lr/{1 / factor:g}: the step is too long",
+        f"{_gradient_words(run)}the loss falls at lr/{1 / part:g}: the step is too long",
         0.9,
-        evidence=_probe_words(worst, factor) + _retrained(run, below=True),
+        evidence=_climb_words(worst, part) + _retrained(run, below=True),
     )
 
 
-def _probe_words(probe: Probe, factor: float) -> str:
-    rise = -probe.fall_at(1.0)
-    full = f"raises it by {rise:.3g}" if np.isfinite(rise) else "makes it infinite"
-    fall = probe.fall_at(factor)
-    return f"cut to {factor:.2g} an update lowers the loss by {fall:.3g}; whole it {full}"
+def _climb_words(line: Line, part: float) -> str:
+    full = f"raises it by {line.rise:.3g}" if np.isfinite(line.rise) else "makes it infinite"
+    fall = line.fall_at(part)
+    return f"cut to {part:.2g} an update lowers the loss by {fall:.3g}; whole it {full}"
 
 
 def suspect_short_step(run: Run, names: set[str]) -> Iterator[Diagnosis]:
     """A step so short that a very much longer one would still descend."""
-    stuck = {"no-progress", "level-not-reached", "optimum-not-reached", "no-trend"}
-    stuck |= {"gradient-level-not-reached", "no-better-than-guessing"}
-    if not run.probes or not names & stuck:
+    if not run.lines or not names & STUCK:
         return
-    factors = [probe.best[0] for probe in (run.probes[0], run.probes[-1])]
-    if min(factors) >= MUCH_LONGER:
+    multiple = min(line.best_multiple for line in (run.lines[0], run.lines[-1]))
+    if multiple >= MUCH_LONGER:
         yield Diagnosis(
             "step-too-short",
-            f"{_gradient_words(run)}the loss falls further at {min(factors):g} times the step: "
+            f"{_gradient_words(run)}the loss falls further at {multiple:g} times the step: "
             "the step is too short",
             0.85,
             evidence=f"along the first and the last update{_retrained(run, below=False)}",

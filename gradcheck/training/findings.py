@@ -110,11 +110,11 @@ def _first_step_findings(cost: Cost, run: Run) -> Iterator[Finding]:
 
 
 def _climb(run: Run) -> Iterator[Finding]:
-    first, start = run.first_probe, abs(run.series[0]) if run.series else 0.0
-    if first is not None and first.too_long and -first.fall_at(1.0) > RISE * start:
+    first, start = next(iter(run.lines), None), abs(run.series[0]) if run.series else 0.0
+    if first is not None and first.rise > RISE * start and first.too_long:
         message = (
-            f"the first update raises the objective by {-first.fall_at(1.0):.3g}; cut to "
-            f"{first.longest_falling():.2g} it would lower it"
+            f"the first update raises the objective by {first.rise:.3g}; cut to "
+            f"{first.descending_part:.2g} it would lower it"
         )
         yield Finding("first-step-climbs", message)
 

@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck.training.cost import Cost, float_arrays, moved, norm
 from gradcheck.trees import Array, tree_inner_product
 
-LADDER = tuple(2.0**-k for k in range(45))
+LADDER = tuple(4.0**-k for k in range(23))
 """Steps relative to one as long as the parameters themselves: down into the rounding noise."""
 
 ABOVE_NOISE = 30
@@ -69,9 +69,14 @@ def remainder_order(cost: Cost, parameters: Mapping[str, Array]) -> RemainderOrd
         return None
     downhill = {name: -gradient for name, gradient in gradients.items()}
     steps = np.array(LADDER) * (norm(float_arrays(parameters)) or 1.0) / norm(gradients)
-    falls = np.array([here - cost.value(moved(parameters, downhill, eta)) for eta in steps])
     noise = cost.noise(parameters, {n: steps[-1] * d for n, d in downhill.items()})
-    return _order(steps, falls, steepness, noise)
+    falls: list[float] = []
+    for step in steps:
+        falls.append(here - cost.value(moved(parameters, downhill, step)))
+        settled = abs(falls[-1] / (step * steepness) - 1) < SMALL
+        if settled or step * steepness <= ABOVE_NOISE * noise:
+            break
+    return _order(steps[: len(falls)], np.array(falls), steepness, noise)
 
 
 def _order(steps: Array, falls: Array, steepness: float, noise: float) -> RemainderOrder | None:

@@ -15,7 +15,8 @@ from gradcheck.result import CheckResult, TrainingTrace, Update, Verdict
 from gradcheck.subject import FunctionSubject, Inputs
 from gradcheck.training.convex import Optimum
 from gradcheck.training.cost import Cost, Objective, all_finite, norm
-from gradcheck.training.descent import Probe, SafeStep, probe, safe_step
+from gradcheck.training.descent import SafeStep, safe_step
+from gradcheck.training.line import Line
 from gradcheck.training.loop import Loop
 from gradcheck.training.steps import Use, use_of_gradient
 from gradcheck.training.trends import SIGNIFICANCE
@@ -207,17 +208,12 @@ class Run:
         return str(self.trace.metadata.get("name", "training"))
 
     @cached_property
-    def first_probe(self) -> Probe | None:
-        """The loss along the first update."""
-        return probe(self.cost, self.updates[0]) if self.cost and self.updates else None
-
-    @cached_property
-    def probes(self) -> list[Probe]:
+    def lines(self) -> list[Line]:
         """The loss along every update that was kept."""
         if self.cost is None:
             return []
-        found = [probe(self.cost, update) for update in self.updates]
-        return [each for each in found if each is not None]
+        lines = [Line(self.cost, update) for update in self.updates]
+        return [line for line in lines if line.exists]
 
     @cached_property
     def safe(self) -> SafeStep | None:

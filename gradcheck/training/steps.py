@@ -15,8 +15,7 @@ import numpy as np
 from scipy.linalg import lstsq
 
 from gradcheck.result import Update
-from gradcheck.training.cost import Cost, coarsest_eps
-from gradcheck.training.descent import finite_displacement
+from gradcheck.training.cost import Cost, all_finite, coarsest_eps
 from gradcheck.trees import Array, is_differentiable, ravel
 
 EXACT = 1e-8
@@ -111,7 +110,7 @@ def _consecutive(updates: Sequence[Update]) -> list[Update]:
         follows = not chain or all(
             np.array_equal(array, update.before[name]) for name, array in chain[-1].after.items()
         )
-        if not follows or finite_displacement(update) is None:
+        if not (follows and all_finite(update.before) and all_finite(update.after)):
             break
         chain.append(update)
     return chain
