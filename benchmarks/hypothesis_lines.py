@@ -105,7 +105,7 @@ def ours(twin, make_pair, seed):
     return watch.finish(failed)
 
 
-# ----------------------------------------------------------------------------- Hypothesis and others
+# --------------------------------------------------------------------------- Hypothesis and others
 
 
 def _elements(spec):
@@ -166,8 +166,14 @@ def quiet_hypothesis_test(check, pair, strategy, seed=0, note=lambda failed, ent
     """The test, which tells ``note`` of every example."""
 
     @hypothesis.seed(seed)
-    @settings(parent=settings.get_profile("default"), database=None, deadline=None, print_blob=False,
-              suppress_health_check=list(HealthCheck), verbosity=Verbosity.quiet)  # fmt: skip
+    @settings(
+        parent=settings.get_profile("default"),
+        database=None,
+        deadline=None,
+        print_blob=False,
+        suppress_health_check=list(HealthCheck),
+        verbosity=Verbosity.quiet,
+    )
     @hypothesis.given(strategy)
     def test(point):
         one = problem("", pair, point)

@@ -76,8 +76,8 @@ class Budget:
         Starts of pytest.
     """
 
-    cases: int = 300
-    ours: int = 10_000
+    cases: int = 100
+    ours: int = 6_000
     rounds: int = 7
     entries: tuple[int, ...] = (100, 1_000, 10_000, 100_000, 1_000_000)
     full: int = 1_000
@@ -89,7 +89,7 @@ class Budget:
 
 
 QUICK = Budget(
-    cases=60, ours=1_000, rounds=3, entries=(100, 1_000, 10_000, 100_000), full=100,
+    cases=20, ours=600, rounds=3, entries=(100, 1_000, 10_000, 100_000), full=100,
     lengths=(10, 100, 1_000), examples=30, seeds=1, starts=5,
 )  # fmt: skip
 TINY = Budget(

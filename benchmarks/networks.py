@@ -55,7 +55,7 @@ def drawn_by_hypothesis(count, low=-3, high=3):
     )  # fmt: skip
     @given(st.fixed_dictionaries(arrays))
     def collect(point):
-        points.append(point)
+        points.append({name: point[name] for name in SMALL})
 
     collect()
     return points

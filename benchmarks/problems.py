@@ -33,6 +33,11 @@ class Problem:
     inputs: dict[str, Any]
     kinks: str = "strict"
 
+    @property
+    def entries(self) -> int:
+        """Numbers in all inputs."""
+        return sum(np.size(array) for array in self.inputs.values())
+
     def counted(self) -> tuple[Problem, Counts]:
         """The same problem, and the counts of the calls it gets from now on."""
         counts = Counts()

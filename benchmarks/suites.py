@@ -18,8 +18,9 @@ ALL = [
     *[(alarm.id, alarm.forward, alarm.backward, alarm.arguments) for alarm in ALARMS],
 ][: int(os.environ.get("BENCHMARK_TWINS", "1000"))]
 
-each = pytest.mark.parametrize(("forward", "backward", "arguments"),
-                               [item[1:] for item in ALL], ids=[item[0] for item in ALL])  # fmt: skip
+each = pytest.mark.parametrize(
+    ("forward", "backward", "arguments"), [item[1:] for item in ALL], ids=[item[0] for item in ALL]
+)
 
 
 @each

@@ -1,4 +1,4 @@
-"""SciPy: `optimize.check_grad`, all entries and a random direction, and `differentiate.jacobian`."""
+"""SciPy: `check_grad` of all entries and of a random direction, and `differentiate.jacobian`."""
 
 from __future__ import annotations
 

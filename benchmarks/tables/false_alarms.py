@@ -36,12 +36,13 @@ def judged(peer, problems):
 
 
 def _relu_nets(count):
-    points = networks.drawn_by_hypothesis(count)
+    points = networks.drawn_by_hypothesis(3 * count)
     return networks.small_networks("relu", points, kinks="lenient")
 
 
 def _relu_nets_strict(count):
-    return networks.small_networks("relu", networks.drawn_by_hypothesis(count))
+    points = networks.drawn_by_hypothesis(3 * count)
+    return networks.small_networks("relu", points)
 
 
 def _relu_nets_at_normal_points(count):
@@ -71,9 +72,14 @@ def _built(kind):
 
 
 def _right_pairs():
-    """Right twins at generic points, as (name, pair of functions of arrays, arrays)."""
+    """Right twins at generic points, as (name, pair of functions of arrays, arrays).
+
+    Without float16, in which the right answer would overflow.
+    """
     for twin in TWINS:
         point = twin.generic_point()
+        if any(x.dtype == np.float16 for x in inputs_of(point).values()):
+            continue
         yield twin.id, bind(twin.right(), point), inputs_of(point)
 
 
@@ -102,7 +108,6 @@ def _reported(count):
 
 KINDS = {
     "ReLU networks, Hypothesis `floats(-3, 3)`": _relu_nets,
-    'the same, gradcheck with `kinks="strict"`': _relu_nets_strict,
     "ReLU networks, normal numbers": _relu_nets_at_normal_points,
     "tanh networks, Hypothesis `floats(-3, 3)`": _tanh_nets,
     "tanh networks in float32": _float32_nets,
@@ -159,15 +164,20 @@ def _alone(count):
     (ours,) = select(installed(), ["gradcheck"])
     rows = []
     for name, problems in (
-        ("ReLU networks, Hypothesis `floats(-3, 3)`", _relu_nets(count // 2)),
-        ("networks and functions with kinks at nice numbers",
-         _built("network")(count // 4) + _built("function")(count // 4)),
-    ):  # fmt: skip
+        ("ReLU networks, Hypothesis `floats(-3, 3)`", _relu_nets(max(1, count // 6))),
+        (
+            'the same with `kinks="strict"`, the default for a pair',
+            _relu_nets_strict(max(1, count // 6)),
+        ),
+        ("networks with kinks at nice numbers", _built("network")(count // 2)),
+        ("functions with kinks at nice numbers", _built("function")(count // 2)),
+    ):
         answers = judged(ours, problems)
         rows.append([name, str(len(problems)), *[str(answers[one]) for one in Answer]])
     return Table(
         "1b. False alarms of gradcheck alone, on more subjects",
-        "The others are left out here for their time, not for their answers.",
+        "The others are left out here for their time, not for their answers. Networks are checked "
+        'with `kinks="lenient"`, the default for a subject that shows its layers.',
         ["right subjects", "n", *[one.value for one in Answer]],
         rows,
     )
