@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck.result import Diagnosis, Finding, Verdict
 from gradcheck.training.cost import Cost, float_arrays, moved, norm
-from gradcheck.training.findings import RISE, gradients_of
+from gradcheck.training.descending import RISE, gradients_of
 from gradcheck.training.line import Line
 from gradcheck.training.loop import Loop, train
 from gradcheck.training.promises import Run

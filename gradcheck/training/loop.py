@@ -164,16 +164,17 @@ class _Recorder:
         return not self.stopped and len(self.losses) < epochs
 
     def run_epoch(self) -> None:
-        started = time.perf_counter()
+        epoch, started = len(self.losses) + 1, time.perf_counter()
         try:
             loss, complaint = read_loss(self.loop.step())
+            if loss is not None:
+                self._note(loss, time.perf_counter() - started)
         except Exception as error:  # the loop is the user's: anything may come out of it
-            self.error, complaint, loss = error, f"step raised {_in_words(error)}", None
-        seconds = time.perf_counter() - started
-        if loss is not None:
-            self._note(loss, seconds)
+            if is_control_flow(error):
+                raise
+            self.error, complaint = error, f"the loop raised {_in_words(error)}"
         if complaint:
-            self.stopped = f"{complaint}, in epoch {len(self.losses) + (loss is None)}"
+            self.stopped = f"{complaint}, in epoch {epoch}"
 
     def _note(self, loss: float, seconds: float) -> None:
         index = len(self.losses)
@@ -258,6 +259,11 @@ def _shape(value: Any) -> tuple[int, ...]:
         return tuple(np.shape(value))
     except ValueError:  # nested lists of unequal length
         return (len(value),)
+
+
+def is_control_flow(error: BaseException) -> bool:
+    """Whether an exception is a message to Hypothesis, such as that of ``assume``."""
+    return type(error).__module__.partition(".")[0] == "hypothesis"
 
 
 def _in_words(error: BaseException) -> str:
