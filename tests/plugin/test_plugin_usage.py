@@ -135,7 +135,7 @@ def test_results_that_cannot_be_continued_are_refused_and_kept(pytester, content
 
 
 def test_a_page_without_jinja2_is_refused(pytester, monkeypatch):
-    found = "gradcheck.pytest_plugin.importlib.util.find_spec"
+    found = "gradcheck.plugin_settings.importlib.util.find_spec"
     monkeypatch.setattr(found, lambda name: None)
     assert "gradcheck[html]" in refused(pytester, "--gradcheck-report=x.html")
 
