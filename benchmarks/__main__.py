@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
-# Before NumPy is loaded: threads of two processes at once would measure the scheduler.
-for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_variable, "1")
-
 import argparse
 import time
 

@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 
 import gradcheck
 import gradcheck.strategies
-from benchmarks.peers import autograd_checks, naive
+from benchmarks.peers import installed, select
 from benchmarks.problems import problem
 from gradcheck.recording import recording
 from gradcheck.result import Verdict
@@ -162,8 +162,9 @@ def with_hypothesis(check, twin, make_pair, seed):
     return watch.finish(_ends(test))
 
 
-def quiet_hypothesis_test(check, pair, strategy, seed=0, note=lambda failed, entries: None):
-    """The test, which tells ``note`` of every example."""
+def quiet_hypothesis_test(check, pair, strategy, seed=0, note=None):
+    """The test, which tells ``note``, if given, of every example."""
+    note = note or (lambda *_: None)
 
     @hypothesis.seed(seed)
     @settings(
@@ -192,8 +193,14 @@ def quiet_hypothesis_test(check, pair, strategy, seed=0, note=lambda failed, ent
     return test
 
 
-LINES: dict[str, Callable[[Any, Any, int], Run]] = {
-    "gradcheck": ours,
-    "Hypothesis + naive loop": partial(with_hypothesis, naive.loop),
-    "Hypothesis + autograd": partial(with_hypothesis, autograd_checks.reverse),
-}
+QUICK_CHECKERS = ("naive loop", "autograd")
+"""Others take tens of milliseconds per example, hundreds of times."""
+
+
+def lines() -> dict[str, Callable[[Any, Any, int], Run]]:
+    """``line(twin, make_pair, seed)`` by name, ours first."""
+    others = select(installed(), QUICK_CHECKERS)
+    return {
+        "gradcheck": ours,
+        **{f"Hypothesis + {peer.name}": partial(with_hypothesis, peer.check) for peer in others},
+    }

@@ -70,6 +70,8 @@ class Budget:
         Generated arrays per timing.
     seeds : int
         Runs of a property test.
+    spot : int
+        Entries of the largest blind spot.
     twins : int
         Bugs of the corpus, from the first.
     starts : int
@@ -84,6 +86,7 @@ class Budget:
     lengths: tuple[int, ...] = (10, 100, 1_000, 10_000, 100_000)
     examples: int = 100
     seeds: int = 3
+    spot: int = 10_000
     twins: int = 1_000
     starts: int = 21
 
@@ -94,7 +97,7 @@ QUICK = Budget(
 )  # fmt: skip
 TINY = Budget(
     cases=2, ours=4, rounds=1, entries=(100,), full=100, lengths=(10,), examples=5, seeds=1,
-    twins=2, starts=1,
+    spot=400, twins=2, starts=1,
 )  # fmt: skip
 
 PACKAGES = ("numpy", "scipy", "hypothesis", "pytest", "torch", "jax", "autograd", "numdifftools")

@@ -89,6 +89,7 @@ class SmoothForm:
         self._all = [np.asarray(array) for array in problem.inputs.values()]
         self._moving = [i for i, array in enumerate(self._all) if is_float(array)]
         self.arrays = [self._all[i].copy() for i in self._moving]
+        self._parts: tuple[Any, ...] = ()  # of the last output; every checker calls forward first
 
     def _full(self, arrays):
         full = [array.copy() if not is_float(array) else array for array in self._all]
@@ -98,14 +99,15 @@ class SmoothForm:
 
     def forward(self, *arrays):
         output = self._problem.forward(*self._full(arrays))
-        if isinstance(output, tuple):
+        self._parts = output if isinstance(output, tuple) else ()
+        if self._parts:
             return np.concatenate([np.ravel(part) for part in output if is_float(part)])
         return np.asarray(output)
 
     def backward(self, cotangent, *arrays):
         """One gradient per float array; ``None`` where the claim is none."""
         full = self._full(arrays)
-        claims = self._problem.backward(self._split(cotangent, full), *full)
+        claims = self._problem.backward(self._split(cotangent), *full)
         claims = tuple(claims.values()) if isinstance(claims, dict) else claims
         claims = claims if isinstance(claims, (tuple, list)) else (claims,)
         return [None if claims[i] is None else np.asarray(claims[i]) for i in self._moving]
@@ -115,10 +117,7 @@ class SmoothForm:
         claims = self.backward(cotangent, *arrays)
         return [np.zeros_like(x) if g is None else g for x, g in zip(arrays, claims, strict=True)]
 
-    def _split(self, cotangent, full):
-        if self._parts is None:
-            output = self._problem.forward(*[array.copy() for array in full])
-            self._parts = output if isinstance(output, tuple) else ()
+    def _split(self, cotangent):
         if not self._parts:
             return cotangent
         split, start = [], 0
@@ -127,8 +126,6 @@ class SmoothForm:
             split.append(piece if is_float(part) else np.zeros(part.shape))
             start += part.size if is_float(part) else 0
         return tuple(split)
-
-    _parts: Any = None
 
 
 class ScalarForm:

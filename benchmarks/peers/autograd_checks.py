@@ -17,7 +17,7 @@ def as_function(problem):
     def function(*arrays):
         return np.array(form.forward(*arrays))
 
-    def pull_back(argnums, answer, arrays, options):
+    def pull_back(argnums, _answer, arrays, _options):
         def pull(cotangent):
             # autograd's cotangents are the complex conjugates of ours.
             claims = form.backward_as_zeros(np.conj(cotangent), *arrays)

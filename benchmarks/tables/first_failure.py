@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import statistics
 
-from benchmarks.hypothesis_lines import LINES
+from benchmarks.hypothesis_lines import lines
 from benchmarks.page import Table, ahead
 from tests.corpus.test_corpus import TWINS
 
 
 def tables(budget):
-    twins = TWINS[: budget.twins]
-    runs = {name: [] for name in LINES}
+    twins, lines_by_name = TWINS[: budget.twins], lines()
+    runs = {name: [] for name in lines_by_name}
     for twin in twins:
         for seed in range(budget.seeds):
-            for name, line in LINES.items():  # in turn: the machine's mood changes
+            for name, line in lines_by_name.items():  # in turn: the machine's mood changes
                 runs[name].append(line(twin, twin.wrong, seed))
     common = [all(one.failed and one.examples for one in together)
               for together in zip(*runs.values(), strict=True)]  # fmt: skip

@@ -19,7 +19,11 @@ PEERS = ("gradcheck", "gradcheck, exhaustive", "torch", "torch, fast", "jax", "a
 def tables(budget):
     peers = select(installed(), PEERS)
     twins = TWINS[: budget.twins]
-    return [_at_points(peers, twins), _generated(twins, budget.seeds), _blind_spots(peers)]
+    return [
+        _at_points(peers, twins),
+        _generated(twins, budget.seeds),
+        _blind_spots(peers, budget.spot),
+    ]
 
 
 # -------------------------------------------------------------------------- the corpus, at a point
@@ -43,10 +47,10 @@ def _at_points(peers, twins):
     return Table(
         "2. Bugs found at one point",
         f"{len(twins)} bugs of the corpus, each with a right twin. Found: the checker rejects the "
-        "wrong twin, or breaks off, and passes the right one at the same point. A generic point has "
-        "normal random numbers, where many of these bugs do not show at all: nobody can find those "
-        "there. The bug's own point is where the wrong gradient is wrong; one of them has 70,000 "
-        "entries, which counts as missed for those that measure every entry.",
+        "wrong twin, or breaks off, and passes the right one at the same point. A generic point "
+        "has normal random numbers, where many of these bugs do not show at all: nobody can find "
+        "those there. The bug's own point is where the wrong gradient is wrong; one of them has "
+        "70,000 entries, which counts as missed for those that measure every entry.",
         ["checker", "found at a generic point", "found at the bug's own point"],
         rows,
         remarks,
@@ -84,7 +88,7 @@ def _only_found_by_others(found, where, text):
 
 
 def _generated(twins, seeds):
-    lines = hypothesis_lines.LINES
+    lines = hypothesis_lines.lines()
     rows, scores = [], {}
     for name, line in lines.items():
         wrong = [[line(t, t.wrong, seed).failed for seed in range(seeds)] for t in twins]
@@ -166,9 +170,11 @@ def blind_spots():
     }
 
 
-def _blind_spots(peers):
+def _blind_spots(peers, largest):
     rows = []
     for name, (right, wrong) in blind_spots().items():
+        if right.entries > largest:
+            continue
         rows.append([name, *[_spot(peer, right, wrong) for peer in peers]])
     x = np.random.default_rng(0).standard_normal(400)
     no_value = Problem("nan", _nan, lambda y_bar, x: (y_bar * np.nan * x,), {"x": x})
