@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
+from gradcheck.strategies.registration import register
+
 Axes = TypeVar("Axes")
 
 
@@ -12,8 +14,9 @@ class Shaped(Generic[Axes]):
 
     >>> from typing import Literal
     >>> from hypothesis import find, strategies
-    >>> from gradcheck.strategies.registration import register
-    >>> register()  # Hypothesis does this itself where gradcheck is installed
     >>> find(strategies.from_type(Shaped[Literal["n 2"]]), lambda x: bool((x > 0).all()))
     array([[1., 1.]])
     """
+
+
+register()
