@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -30,6 +31,7 @@ from gradcheck.result import (
     Comparison,
     Diagnosis,
     EntryTable,
+    Evaluations,
     Finding,
     Severity,
     Verdict,
@@ -457,6 +459,7 @@ class _Check:
         self.outcomes: list[Outcome] = []
         self.scene: Scene | None = None
         self.point: Point | None = None
+        self.spent_on_layers = Evaluations()
         self.claim: dict[str, Array | None] = {}
         _require_no_nan(self.inputs)
 
@@ -689,7 +692,8 @@ class _Check:
             return
         for outcome in check_inputs(second, names, lenient=True):
             if outcome.verdict is Verdict.WRONG:
-                self.findings.append(_wrong_elsewhere(outcome))
+                repeated = np.array_equal(second.claims[outcome.name], point.claims[outcome.name])
+                self.findings.append(_wrong_elsewhere(outcome, repeated))
 
     def _result(self) -> CheckResult:
         verdict = self._verdict()
@@ -707,7 +711,7 @@ class _Check:
             comparisons=comparisons,
             findings=tuple(dict.fromkeys(self.findings)),
             diagnoses=diagnoses,
-            evaluations=self.counted.evaluations,
+            evaluations=self.counted.evaluations + self.spent_on_layers,
             resolution=_largest(o.resolution for o in self.outcomes),
             seed=int(self.options.seed),
             entries=entries,
@@ -774,7 +778,9 @@ class _Check:
         chosen = Options(
             self.options.rtol, self.options.seed, "lenient", ("shape", "names"), diagnose=False
         )
-        return _Check(layer.subject, dict(layer.inputs), chosen, None).run()
+        result = _Check(layer.subject, dict(layer.inputs), chosen, None).run()
+        self.spent_on_layers += result.evaluations
+        return result
 
     def _reproduce(self, verdict: Verdict) -> str:
         if verdict is Verdict.CORRECT or self.call is None:
@@ -833,13 +839,21 @@ def _roughly_right(point: Point, names: list[str]) -> bool:
     return abs(claimed - quick.value) <= ROUGHLY * max(size, abs(claimed)) + 10 * quick.error
 
 
-def _wrong_elsewhere(outcome: Outcome) -> Finding:
+def _wrong_elsewhere(outcome: Outcome, repeated: bool) -> Finding:
     worst = outcome.comparisons[0]
+    where = f"claimed {worst.claimed:.7g} there, estimated {worst.estimate.value:.7g}"
+    if repeated:
+        return Finding(
+            "stale-cache",
+            f"right at the first point, but after a visit to a second one {worst.path} is {where}: "
+            "the claim of the first point again. Do: keep no state between calls.",
+            Severity.FAILURE,
+            outcome.name,
+        )
     return Finding(
         "wrong-at-second-point",
-        f"right at the first point, but after a visit to a second one {worst.path} is claimed "
-        f"{worst.claimed:.7g} there, estimated {worst.estimate.value:.7g}. Do: look for state kept "
-        "between calls, or a bug that the first point does not reach.",
+        f"right at the first point, but after a visit to a second one {worst.path} is {where}. "
+        "Do: look for state kept between calls, or a bug that the first point does not reach.",
         Severity.FAILURE,
         outcome.name,
     )
@@ -909,6 +923,8 @@ def _without(relations: Iterable[str] | None, left_out: frozenset[str]) -> tuple
 
 
 def _name_of(thing: Any) -> str:
+    if isinstance(thing, functools.partial):
+        return _name_of(thing.func)
     return str(getattr(thing, "__name__", None) or getattr(thing, "name", type(thing).__name__))
 
 

@@ -275,27 +275,31 @@ def _table(
     return EntryTable(shape, flat_positions, claimed, estimate, error, wrong)
 
 
-def localise(point: Point, name: str, negligible: float, direction: Array) -> Entries:
-    """The entries of a wrong input: all of a small one, a sample and what bisection finds else."""
+def localise(point: Point, name: str, negligible: float, direction: Array, sharing: int) -> Entries:
+    """The entries of a wrong input: all of a small one, a sample and what bisection finds else.
+
+    ``sharing`` inputs are in doubt, and share the ladders between them.
+    """
     size = point.work[name].size
+    ladders = max(1, LADDERS // sharing)
     if size <= SMALL:
-        return look_at(point, name, range(size), negligible)
+        return look_at(point, name, range(size), negligible, ladders)
     chosen = set(_sample(point, size))
-    chosen.update(_bisect(point, name, direction))
-    return look_at(point, name, sorted(chosen), negligible)
+    chosen.update(_bisect(point, name, direction, max(1, BISECTED // sharing)))
+    return look_at(point, name, sorted(chosen), negligible, ladders)
 
 
 def _sample(point: Point, size: int) -> list[int]:
     return [int(i) for i in point.generator.choice(size, size=SAMPLE, replace=False)]
 
 
-def _bisect(point: Point, name: str, direction: Array) -> Iterator[int]:
+def _bisect(point: Point, name: str, direction: Array, wanted: int) -> Iterator[int]:
     """Group testing: halves of the input whose own direction disagrees, down to single entries."""
     flat = direction.reshape(-1)
     groups = [np.arange(flat.size)]
     found = 0
-    budget = 4 * BISECTED * int(math.log2(flat.size) + 1)
-    while groups and found < BISECTED and budget > 0:
+    budget = 4 * wanted * int(math.log2(flat.size) + 1)
+    while groups and found < wanted and budget > 0:
         group = groups.pop()
         if group.size == 1:
             found += 1

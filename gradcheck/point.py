@@ -22,6 +22,9 @@ from gradcheck.trees import (
     named_outputs,
 )
 
+ABOVE_ROUNDING = 64.0
+"""Noise beyond so many last places of the outputs is more than the rounding of a few operations."""
+
 WIDE = {"f": np.float64, "c": np.complex128}
 
 
@@ -85,9 +88,15 @@ class Point:
         return ray
 
     def noise(self, ray: Ray) -> float:
-        """Measured noise of the projected function; the first ray asked speaks for all."""
+        """Measured noise of the projected function.
+
+        The first ray asked speaks for the others while it found nothing beyond rounding; noise is
+        measured on each ray anew, for what looks like noise along one may be a singularity there.
+        """
         if self._noise is None:
             self._noise = noise_level(ray.offset)
+        elif self._noise > ABOVE_ROUNDING * ray.rounding():
+            return noise_level(ray.offset)
         return self._noise
 
     def slope(self, name: str, direction: Array) -> float:

@@ -32,7 +32,7 @@ from gradcheck.result import (
     Severity,
     Verdict,
 )
-from gradcheck.surroundings import JITTER, Surroundings
+from gradcheck.surroundings import JITTER, Sampled, Surroundings
 from gradcheck.trees import Arrays, is_differentiable, named_outputs
 
 REDRAWS = 8
@@ -213,6 +213,15 @@ def _log_zeros(point: Point, name: str, chosen: list[int]) -> bool:
     return masked and bool(np.all(point.work[name].reshape(-1)[chosen] == -np.inf))
 
 
+def _entry_is_right(point: Point, name: str, entry: int, negligible: float) -> bool:
+    """Whether the one-sided slopes of a single entry allow its claim after all.
+
+    Of many tied entries each is rarely the one that counts: no sample may show its value.
+    """
+    flat = entry % point.work[name].size  # real parts first, then imaginary ones
+    return look_at(point, name, [flat], negligible, 1).verdict is not Verdict.WRONG
+
+
 class _Resolver:
     """Decides about one input whose quick difference did not settle it."""
 
@@ -333,17 +342,9 @@ class _Resolver:
         found, entry = locate(_reals(gradient), _reals(samples))
         if found is not Membership.OUTSIDE:
             return found
-        if entry is not None and self._entry_is_right(entry % gradient.size):
+        if entry is not None and _entry_is_right(self.point, self.name, entry, self.negligible):
             return Membership.UNKNOWN
         return found
-
-    def _entry_is_right(self, flat: int) -> bool:
-        """Whether the one-sided slopes of a single entry allow its claim after all.
-
-        Of many tied entries each is rarely the one that counts: no sample may show its value.
-        """
-        found = look_at(self.point, self.name, [flat], self.negligible, 1)
-        return found.verdict is not Verdict.WRONG
 
     def _special_point(self, comparison: Comparison) -> Outcome:
         """All gradients nearby agree: the verdict of the differences stands."""
@@ -405,7 +406,9 @@ class _Resolver:
             samples = around.samples(self.name)
             if len(samples) < ENOUGH_SAMPLES:
                 return Membership.UNKNOWN
-            membership = locate(claim, _reals(samples)).membership
+            membership, entry = locate(claim, _reals(samples))
+            if entry is not None and _entry_is_right(there, self.name, entry, self.negligible):
+                membership = Membership.UNKNOWN
             if membership is not Membership.UNKNOWN:
                 break
         return Membership.INSIDE if membership is Membership.SMOOTH else membership
@@ -440,7 +443,9 @@ class _Resolver:
         wrong = replace(comparison, verdict=Verdict.WRONG)
         outcome = Outcome(self.name, Verdict.WRONG, [wrong], self.findings)
         if not self.point.forward_mode:
-            found = localise(self.point, self.name, self.negligible, self.probe.direction)
+            found = localise(
+                self.point, self.name, self.negligible, self.probe.direction, len(self.doubtful)
+            )
             self._blame(outcome, found)
         return outcome
 
@@ -461,6 +466,11 @@ class _Resolver:
 
     def _convention(self, comparison: Comparison) -> Outcome:
         """Right at every generic point nearby: a convention at a kink, reported and let pass."""
+        nearby = self.around.confirmed(self.name)
+        if nearby is Sampled.REFUTED:
+            return self._wrong(comparison)
+        if nearby is Sampled.UNDECIDED:
+            return self._inconclusive(comparison, "no claim around the point could be confirmed")
         self.findings.append(
             Finding(
                 "kink-convention",

@@ -78,6 +78,28 @@ class Surroundings:
         """Whether the claim is wrong at generic points nearby, too."""
         return self.refuted.get(name, 0) >= CONFIRMED
 
+    def confirmed(self, name: str) -> Sampled:
+        """Whether claims nearby are right to the tolerance itself.
+
+        Samples are verified only as far as pieces of a kink must be told apart; an error that is
+        smaller than that, and everywhere, must not pass for a convention at one point.
+        """
+        seen = [self._look_closely(name) for _ in range(CLOSE_LOOKS)]
+        if Sampled.REFUTED in seen:
+            return Sampled.REFUTED
+        return Sampled.VERIFIED if Sampled.VERIFIED in seen else Sampled.UNDECIDED
+
+    def _look_closely(self, name: str) -> Sampled:
+        moved = self._move(2)
+        try:
+            with np.errstate(all="ignore"):
+                gradient = _as_gradient(self.point.vjp(moved), name, self.point.work[name])
+        except Exception as error:  # outside the domain: no sample
+            if is_steering(error):
+                raise
+            return Sampled.UNDECIDED
+        return Sampled.UNDECIDED if gradient is None else self._judge_closely(moved, name, gradient)
+
     def slope_spread(self, name: str, direction: Array, count: int) -> float:
         """How far the slopes claimed along ``direction`` lie apart around the point itself.
 
@@ -160,9 +182,9 @@ class Surroundings:
             ray, target=rtol * abs(claimed), noise=self.point.noise(ray), headroom=headroom(ray)
         )
         verdict, _, _ = judge(claimed, estimate, rtol=rtol)
-        if verdict is Verdict.WRONG and estimate.local is Local.SMOOTH:
-            return Sampled.REFUTED
-        return Sampled.UNDECIDED
+        if estimate.local is not Local.SMOOTH or verdict is Verdict.INCONCLUSIVE:
+            return Sampled.UNDECIDED
+        return Sampled.REFUTED if verdict is Verdict.WRONG else Sampled.VERIFIED
 
 
 def _as_gradient(claims: Any, name: str, x: Array) -> Array | None:

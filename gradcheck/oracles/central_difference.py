@@ -98,7 +98,7 @@ _Quotients = tuple[list[float], list[float], list[float]]
 
 
 def _bound(limits: Limits) -> float:
-    return limits.fine.error if limits.agree else math.inf
+    return limits.fine.error
 
 
 class _Ladder:
@@ -142,7 +142,9 @@ class _Ladder:
                     noises.append(max(self.noise, EPS * moved))
         # A kink in the slope itself (Huber's, at its corner) leaves an error linear in the step.
         even, linear = (extrapolate(*sides["central"], power) for power in (2, 1))
-        self.central = min(even, linear, key=_bound) if even and linear else even
+        self.central = even
+        if even is not None and linear is not None and even.agree and linear.agree:
+            self.central = min(even, linear, key=_bound)
         self.right = extrapolate(*sides["right"], 1)
         self.left = extrapolate(*sides["left"], 1)
 
