@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
 
 from benchmarks import page
@@ -15,10 +16,14 @@ def main(arguments=None):
     parser.add_argument("tables", nargs="*", metavar="table", help=", ".join(TABLES))
     parser.add_argument("--quick", action="store_true", help="a tenth of the work; not written")
     parser.add_argument("--dry", action="store_true", help="print only")
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="cases=30", help="other numbers of a Budget"
+    )
     options = parser.parse_args(arguments)
     if unknown := set(options.tables) - set(TABLES):
         parser.error(f"no such table: {', '.join(sorted(unknown))}")
-    budget = QUICK if options.quick else Budget()
+    changes = {name: int(number) for name, number in (one.split("=") for one in options.set)}
+    budget = dataclasses.replace(QUICK if options.quick else Budget(), **changes)
     about = f"<!-- machine -->\n{machine()}; {versions()}.\n<!-- end of machine -->"
     if written := not (options.quick or options.dry):
         page.write("machine", about)

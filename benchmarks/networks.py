@@ -25,10 +25,13 @@ SMALL = {"x": (3, 3), "w1": (3, 4), "b1": (4,), "w2": (4, 2), "b2": (2,)}
 
 
 def pair(activation, *, is_loss=True):
-    """Two layers; the output, or the sum of its squares."""
+    """Two layers; the output, or the sum of its squares.
+
+    The output broadcasts over leading axes of all inputs.
+    """
 
     def forward(x, w1, b1, w2, b2):
-        y = activation(x @ w1 + b1)[0] @ w2 + b2
+        y = activation(x @ w1 + b1[..., None, :])[0] @ w2 + b2[..., None, :]
         return np.sum(y**2) if is_loss else y
 
     def backward(y_bar, x, w1, b1, w2, b2):

@@ -16,6 +16,7 @@ TABLES = {
     "false-alarms": false_alarms.tables,
     "missed-bugs": missed_bugs.tables,
     "cost": cost.tables,
+    "full-cost": cost.full_tables,
     "first-failure": first_failure.tables,
     "generation": generation.tables,
     "suite": suite.tables,
