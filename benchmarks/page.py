@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -67,7 +68,9 @@ def write(name: str, text: str, path: Path = PAGE) -> None:
         page = re.sub(pattern, lambda _: text, page, flags=re.DOTALL)
     else:
         page = f"{page.rstrip()}\n\n{text}\n"
-    path.write_text(page, "utf-8")
+    beside = path.with_suffix(f".{os.getpid()}")
+    beside.write_text(page, "utf-8")
+    beside.replace(path)  # at once: another table may be writing, too
 
 
 def share(part: int, whole: int) -> str:

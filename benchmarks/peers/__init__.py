@@ -78,6 +78,11 @@ def _peers(module):
         return ()
 
 
+def named(name):
+    """The peer of this name; nothing that comes after it is loaded."""
+    return next(peer for module in MODULES for peer in _peers(module) if peer.name == name)
+
+
 def select(peers, names):
     """The peers with these names, in this order; those that are not installed are left out."""
     by_name = {peer.name: peer for peer in peers}

@@ -9,7 +9,7 @@ import sys
 
 from benchmarks import networks
 from benchmarks.page import Table, ahead
-from benchmarks.peers import installed, select
+from benchmarks.peers import installed, named, select
 
 PEERS = ("gradcheck", "gradcheck, no relations", "torch, fast", "jax", "autograd",
          "scipy check_grad, random")  # fmt: skip
@@ -54,7 +54,7 @@ def _peak():
 
 def measure(name, parameters):
     """Peaks before and after a check, and its answer."""
-    (peer,) = select(installed(), [name])
+    peer = named(name)
     peer.judge(networks.dense_network(100, BATCH))
     problem = networks.dense_network(parameters, BATCH)
     arrays = tuple(problem.inputs.values())
