@@ -27,6 +27,9 @@ UNEVEN = 0.382
 """Place of each number within its share of probability. In the middle (0.5) the largest number and
 the smallest would be opposites, and a maximum would change alike both ways."""
 
+OFFSET_SHARE = 2.0**-36
+"""Shortest scale of numbers that share a large offset: sixteen bits must be left to step by."""
+
 SQUARES = 1e-140
 """Between this and its inverse, sums of squares stay in range."""
 
@@ -56,7 +59,19 @@ def coordinate_scales(x: Array) -> Array:
     else:  # squares would leave the range
         typical = largest * math.sqrt(float(np.mean((flat / largest) ** 2)))
     scales = np.maximum(size, SMALLEST_SHARE * typical)
+    spread = _spread(x)
+    if 0.0 < spread < SMALLEST_SHARE * typical:
+        # Numbers far from zero and near each other: what they are made of is their differences.
+        scales = np.full(x.shape, max(spread, OFFSET_SHARE * typical))
     return scales if finite is True else np.where(finite, scales, 0.0)
+
+
+def _spread(x: Array) -> float:
+    """Largest distance between real entries; 0 for one entry, or where some are not finite."""
+    if x.size < 2 or x.dtype.kind != "f":
+        return 0.0
+    spread = float(x.max()) - float(x.min())
+    return spread if math.isfinite(spread) else 0.0
 
 
 @cache

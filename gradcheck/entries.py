@@ -136,10 +136,12 @@ def _ladder_entry(
     """One entry by a ladder of steps; a tiny one among large ones by its own scale as well."""
     found = _climb(point, name, flat, scale, part, negligible, quick)
     own = own_scale(point.work[name], flat)
-    if found.verdict is not Verdict.INCONCLUSIVE or not 0.0 < own < scale:
+    if found.verdict is Verdict.CORRECT or not 0.0 < own < scale:
         return found
     again = _climb(point, name, flat, own, part, negligible, quick)
-    return again if again.verdict is not Verdict.INCONCLUSIVE else found
+    # Steps longer than the entry itself may alias: what its own steps confirm is right.
+    better = again.verdict is Verdict.CORRECT or found.verdict is Verdict.INCONCLUSIVE
+    return again if better and again.verdict is not Verdict.INCONCLUSIVE else found
 
 
 def own_scale(x: Array, flat: int) -> float:
@@ -199,6 +201,9 @@ LAST_PLACES = 16.0
 """Last places of the function's values below which the complex step alone calls nothing a bug: a
 claim made of these values, as ``1 - tanh(x)**2``, cannot be better."""
 
+HEADROOM = 600
+"""No direction is shorter than this many powers of two beside 1, but for numbers taken as zeros."""
+
 BELIEVED = 0.1
 """A complex step counts only where the differences know the slope to 10 %, and agree with it."""
 
@@ -224,9 +229,14 @@ def _agrees(value: float, estimate: Estimate) -> bool:
 
 
 def headroom(ray: Ray) -> int:
-    """Powers of two by which steps may outgrow inputs that are all much smaller than 1."""
-    largest = max(float(np.max(np.abs(v), initial=0.0)) for v in ray.direction.values())
-    return max(0, min(60, -math.frexp(largest)[1])) if largest > 0 else 0
+    """Powers of two by which steps may outgrow a direction that is short beside 1, or beside x."""
+    longest = max(float(np.max(np.abs(v), initial=0.0)) for v in ray.direction.values())
+    if longest == 0.0:
+        return 0
+    with np.errstate(all="ignore"):
+        sizes = [float(np.max(np.abs(ray.inputs[name]), initial=0.0)) for name in ray.direction]
+    room = max([1.0, *(size for size in sizes if math.isfinite(size))])
+    return max(0, min(HEADROOM, math.frexp(room)[1] - math.frexp(longest)[1]))
 
 
 def per_unit(estimate: Estimate, length: float) -> Estimate:

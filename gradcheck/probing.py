@@ -63,9 +63,9 @@ ENOUGH_SAMPLES = 3
 NON_FINITE_LOOKED_AT = 8
 """Entries with a non-finite claim that are estimated, of each input."""
 
-WOBBLE_FACTORS = (1 + 3 * 2.0**-52, 1 - 5 * 2.0**-53, 1 + 7 * 2.0**-52)
-"""The inputs are scaled by a few last places, zeros and ties staying what they are: what the claim
-changes by is its own rounding error."""
+WOBBLES = (None, 1, 3)
+"""The inputs are moved by a few last places three times, zeros and ties staying what they are: all
+by one factor, then each number by its own. What a claim changes by is its own rounding error."""
 
 WOBBLE_SAFETY = 16.0
 """Three samples of a rounding error may all be small by luck."""
@@ -299,9 +299,10 @@ class _Resolver:
     def _jitter(self, comparison: Comparison) -> float:
         size = max(abs(comparison.claimed), abs(self.probe.quick.value))
         noise = comparison.estimate.noise
-        if not math.isfinite(size) or size == 0.0 or noise == 0.0:
+        shown = NOISE_SHARE * size
+        if not math.isfinite(shown) or shown == 0.0:
             return JITTER
-        return min(max(JITTER, noise * 2.0**11 / (NOISE_SHARE * size)), 2.0**-6)
+        return min(max(JITTER, noise * 2.0**11 / shown), 2.0**-6)
 
     def _at_a_kink(self, comparison: Comparison) -> Outcome:
         membership = self._locate()
@@ -316,6 +317,8 @@ class _Resolver:
             return self._special_point(comparison)
         if membership is Membership.INSIDE:
             return self._outcome(_accepted(comparison), kinks=1)
+        if not math.isfinite(comparison.estimate.error):  # a jump, an infinite slope
+            return self._inconclusive(comparison, comparison.reason)
         if membership is Membership.OUTSIDE:
             return self._convention(comparison) if self.lenient else self._wrong(comparison)
         return self._unsaturated(comparison)
@@ -428,6 +431,8 @@ class _Resolver:
         """One direction could not decide: single entries may."""
         if self.point.work[self.name].size > SMALL or comparison.estimate.local is Local.NOISY:
             return self._inconclusive(comparison, comparison.reason)
+        if not self.point.forward_mode:
+            measured_wobble(self.point)
         found = look_at(
             self.point, self.name, range(self.point.work[self.name].size), self.negligible, SMALL
         )
@@ -532,9 +537,9 @@ def measured_wobble(point: Point) -> dict[str, Array]:
     if point.wobble is not None:
         return point.wobble
     wobble: dict[str, Array] = {}
-    for factor in WOBBLE_FACTORS:
+    for salt in WOBBLES:
         moved = {
-            name: point.work[name] * factor if name in point.claims else array
+            name: nudged(array, salt) if name in point.claims else array
             for name, array in point.work.items()
         }
         try:
@@ -549,6 +554,22 @@ def measured_wobble(point: Point) -> dict[str, Array]:
                 wobble[name] = np.maximum(wobble.get(name, 0.0), change)
     point.wobble = wobble
     return wobble
+
+
+def nudged(array: Array, salt: int | None) -> Array:
+    """The same numbers some last places away; equal ones stay equal, and zeros zero.
+
+    >>> moved = nudged(np.array([1.0, 1.0, 0.0]), 3)
+    >>> bool(moved[0] == moved[1]), float(moved[2]), bool(abs(moved[0] - 1) < 1e-14)
+    (True, 0.0, True)
+    """
+    eps = float(np.finfo(array.dtype).eps)
+    if salt is None or array.dtype != np.float64:
+        return np.asarray(array * (1 + 3 * eps))
+    odd = np.uint64(0x9E3779B97F4A7C15 * salt % 2**64)
+    bits = np.ascontiguousarray(array).view(np.uint64) * odd
+    places = (bits >> np.uint64(61)).astype(np.float64) - 3.5
+    return np.asarray(array * (1 + 2 * eps * places))
 
 
 def doubt_name(local: Local) -> str:

@@ -25,6 +25,9 @@ FIRST_EXPONENTS = (-11, -14, -17, -20, -23)
 RATIO_EXPONENT = 3
 """Each rung is 8 times shorter: extrapolation gains a factor 64 a column, rounding costs 8."""
 
+STRIDES = 8
+"""A ladder that may grow by hundreds of powers of two takes strides of an eighth of the way."""
+
 COARSEST_EXPONENT = -2
 """A quarter of the scale of the input: the longest step that is still called a neighbourhood."""
 
@@ -267,7 +270,8 @@ def estimate_slope(
         up = coarse + RATIO_EXPONENT <= ladder.ceiling
         down = fine - RATIO_EXPONENT >= FINEST_EXPONENT
         if up and (ladder.noise_rules() or not down):
-            coarse += RATIO_EXPONENT
+            # A ladder that has far to go takes longer strides.
+            coarse += max(RATIO_EXPONENT, (ladder.ceiling - coarse) // STRIDES)
             ladder.climb([coarse])
         elif down:
             fine -= RATIO_EXPONENT

@@ -12,6 +12,10 @@ from gradcheck.trees import Array, Arrays, named_outputs
 Inputs = Mapping[str, Array]
 
 
+UNDERFLOW = 2.0**-1074
+"""Rounding error of a value that underflows, zero included."""
+
+
 class Ray:
     """The projection of a subject on one direction and one cotangent.
 
@@ -172,5 +176,5 @@ def rounding_of(cotangent: Inputs, outputs: Inputs) -> float:
             terms = float(np.vdot(np.abs(u), np.abs(output)).real)
             if not np.isfinite(terms):
                 terms = float(np.sum(np.abs(u) * np.abs(output), where=np.isfinite(output)))
-        total += eps * terms
+        total += eps * terms + UNDERFLOW * max(1.0, float(np.abs(u).sum()))
     return total
