@@ -30,7 +30,7 @@ from gradcheck.strategies.shapes import (
     sharing,
 )
 
-SCALES = (1e3, 1e50, 1e-3, 1e16, 30.0, 1e10, 1e-8, 1e100, 1e-20, 1e50, 1e-100)
+SCALES = (1e3, 1e50, 1e-3, 1e16, 30.0, 1e10, 1e-8, 1e50, 1e-50, 1e16)
 """Magnitudes at which exponentials saturate, differences cancel and squares overflow."""
 
 OFFSETS = (711.0, -711.0, 1e3, -1e3, 1e5, 1e10)
@@ -53,12 +53,11 @@ class Mood:
 
 MOODS = (
     *(Mood("grid"),) * 6,
-    *(Mood("generic"),) * 8,
+    *(Mood("generic"),) * 7,
     *(Mood("ties"),) * 2,
     *(Mood("sparse"),) * 2,
     *(Mood(),) * 5,
-    *(Mood("generic", scaled=True),) * 2,
-    *(Mood("grid", scaled=True), Mood("ties", scaled=True)) * 2,
+    *(Mood("generic", scaled=True), Mood("grid", scaled=True), Mood("ties", scaled=True)) * 2,
     *(Mood("generic", shifted=True), Mood("grid", shifted=True)),
     *(Mood("grid", alike=True), Mood("generic", alike=True)),
 )

@@ -33,7 +33,7 @@ STRANGE = (
     *(100.0, -100.0, 711.0, -711.0, 1e3, -1e3),  # exp overflows float64 at 709.8
     *(1e4, -1e4, 7e4, -7e4),  # the largest float16 is 65504
     *(1e-20, -1e-20, 1e10, -1e10, 1e50, -1e50, 1e-50, -1e-50),
-    *(1e150, -1e150, 1e-150, -1e-150, 1e-300, -1e-300),  # squares and their inverses overflow
+    *(1e-150, -1e-150, 1e-300, -1e-300),  # squares underflow, their inverses overflow
 )
 
 FRACTIONS = (0.5, 0.25, 0.75, 0.125, 0.9, 0.1, 0.375, 0.99, 0.01, 0.999, 0.001, 1 - 1e-8, 1e-8)
