@@ -58,7 +58,8 @@ class Listener:
 
     def kept(self, error: pytest.ExceptionInfo[BaseException] | None) -> str:
         """What failed, and why the test did, as JSON."""
-        results = list(self._kept.values())[-MAX_EVIDENCE:]
+        results = [r for r in self._kept.values() if error is not None or _matters_anyway(r)]
+        results = results[-MAX_EVIDENCE:]
         return json.dumps(
             {
                 "evidence": [evidence_of(result) for result in results],
@@ -76,6 +77,11 @@ def _worth_keeping(result: Any) -> tuple[str, str] | None:
         return None
     worst = result.worst()
     return result.subject, f"{result.verdict.name} {worst.input if worst else ''}"
+
+
+def _matters_anyway(result: Any) -> bool:
+    """Whether to show a result of a test that passed: not a wrong claim that it expected."""
+    return hasattr(result, "trace") or result.verdict.name == "INCONCLUSIVE"
 
 
 def _failure(error: pytest.ExceptionInfo[BaseException] | None) -> str:

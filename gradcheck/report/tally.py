@@ -25,6 +25,9 @@ SUMS = (
 )
 MAX_NAME = 200
 """Characters kept of a name: names are chosen by strangers and a tally must stay small."""
+MAX_SUBJECTS = 100
+"""Subjects that one test counts by name: a test may draw a new one for every example."""
+OTHERS = "(other subjects)"
 MAX_FINDINGS = 50
 """Distinct finding names kept per subject, for the same reason."""
 
@@ -44,6 +47,8 @@ def count(tally: Tally, result: CheckResult | TrainingResult) -> None:
     (2, 1)
     """
     name = subject_name(result)
+    if name not in tally and len(tally) >= MAX_SUBJECTS:
+        name = OTHERS
     tally[name] = merge_entries(tally.get(name, empty_entry()), _entry_of(result))
 
 

@@ -219,6 +219,18 @@ def test_subtests_are_counted_once(pytester):
     assert row["tally"]["dense"]["examples"] == 3
 
 
+def test_a_wrong_claim_that_a_test_expected_is_counted_and_not_kept(pytester):
+    pytester.makepyfile(
+        "from gradcheck.recording import record\n"
+        "from gradcheck.result import CheckResult, Verdict\n"
+        "def test_it(): record(CheckResult('dense', Verdict.WRONG))\n"
+    )
+    pytester.runpytest_inprocess("--gradcheck-report=x.jsonl")
+    (row,) = test_rows(Path("x.jsonl")).values()
+    assert row["tally"]["dense"]["wrong"] == 1
+    assert row["evidence"] == []
+
+
 def test_a_failing_teardown_is_an_error_of_its_test(pytester):
     pytester.makepyfile(
         "import pytest\n"

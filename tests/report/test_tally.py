@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradcheck.report.evidence import evidence_of
-from gradcheck.report.tally import MAX_FINDINGS, count, merge, total
+from gradcheck.report.tally import MAX_FINDINGS, MAX_SUBJECTS, count, merge, total
 from gradcheck.result import (
     CheckResult,
     Comparison,
@@ -88,6 +88,12 @@ def test_a_tally_stays_small_whatever_strangers_call_things():
     (entry,) = tally.values()
     assert len(entry["findings"]) <= MAX_FINDINGS
     assert len(as_json(tally)) < 20_000
+
+
+def test_a_new_subject_for_every_example_does_not_grow_the_tally():
+    tally = tally_of(CheckResult(f"network {i}", Verdict.CORRECT) for i in range(10_000))
+    assert len(tally) == MAX_SUBJECTS + 1
+    assert total(tally)["examples"] == 10_000
 
 
 def test_evidence_stays_small_whatever_the_result_holds():
