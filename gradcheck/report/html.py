@@ -275,8 +275,9 @@ def _table_row(row: Json) -> Json:
     entry = total(row["tally"])
     worst = entry["worst"] or {"difference": None, "limit": None}
     return {
-        "id": printable(shortened(row["id"], MAX_ID if row["outcome"] in FAILED else 120)),
+        "id": printable(shortened(row["id"], MAX_ID if row["outcome"] in FAILED else 160)),
         "outcome": row["outcome"],
+        "note": ", wrong as expected" if found_what_it_expected(row) else "",
         "examples": entry["examples"],
         "probes": entry["probes"],
         "kinks": entry["kinks"],

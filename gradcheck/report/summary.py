@@ -88,7 +88,7 @@ def found_what_it_expected(row: Row) -> bool:
 
 
 def _worst_line(subject: str, worst: Entry) -> str:
-    name = printable(f"{subject}, {worst['path']}")
+    name = printable(f"{shortened(subject, MAX_ID)}, {worst['path']}")
     return (
         f"{name}: error {_short(worst['difference'])}, limit {_short(worst['limit'])} "
         f"({worst['verdict']}: claimed {_short(worst['claimed'])}, "

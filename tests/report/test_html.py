@@ -253,6 +253,7 @@ def test_every_colour_of_text_is_legible(palette, name):
 def test_a_wrong_claim_that_a_test_expected_is_not_the_worst():
     expected = samples.row("t", "passed", samples.wrong_result())
     assert worst_of([expected]) == ""
+    assert "passed, wrong as expected" in html.page([samples.HEADER, expected])
     near = samples.row("u", "passed", samples.right_result(error=9e-8))
     assert worst_of([expected, near]).startswith("tanh, x: error 9e-08, limit 1e-07 (CORRECT")
     failed = samples.row("v", "failed", samples.wrong_result())
