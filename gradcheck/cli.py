@@ -87,6 +87,7 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
 def _replay(options: argparse.Namespace) -> int:
     from gradcheck.cases import forget_saved, load_saved
     from gradcheck.replay import replay
+    from gradcheck.report.summary import printable
 
     _import_from_here()
     cases = load_saved(options.folder, options.ids)
@@ -96,7 +97,7 @@ def _replay(options: argparse.Namespace) -> int:
     for case in cases:
         outcome, detail = replay(case, options.folder.absolute().parent)
         outcomes.append(outcome)
-        print(f"{outcome:<6} {case.id}  {case.title}")
+        print(f"{outcome:<6} {case.id}  {printable(case.title)}")
         if outcome == "ERROR":
             print(detail)
         if outcome == "FIXED" and options.forget_fixed:

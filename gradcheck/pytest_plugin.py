@@ -182,13 +182,18 @@ def _mark(item: pytest.Item) -> None:
 
 
 def _property_of(item: pytest.Item) -> str | None:
-    """Check id of the function under test, or of one of its parameters."""
+    """Check id of a parameter, else of the function under test."""
     parameters = getattr(getattr(item, "callspec", None), "params", {})
-    for owner in (getattr(item, "obj", None), *parameters.values()):
-        check = getattr(owner, PROPERTY_MARK, None)
-        if isinstance(check, str):
-            return check
-    return None
+    owners = (*parameters.values(), getattr(item, "obj", None))
+    found = [mark for mark in map(_mark_of, owners) if isinstance(mark, str)]
+    return next(filter(None, found), "") if found else None
+
+
+def _mark_of(owner: Any) -> Any:
+    try:
+        return getattr(owner, PROPERTY_MARK, None)
+    except Exception:  # a stranger's parameter, such as a proxy without its context
+        return None
 
 
 @pytest.hookimpl(wrapper=True)

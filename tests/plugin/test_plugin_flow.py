@@ -357,6 +357,21 @@ def test_checks_are_chosen_by_id(pytester, flags, left):
     pytester.runpytest_inprocess(*flags).assert_outcomes(passed=left, deselected=4 - left)
 
 
+def test_the_items_of_a_parametrised_suite_are_chosen_by_check(pytester):
+    pytester.makepyfile(
+        "import numpy as np\n"
+        "import gradcheck\n"
+        "test_sine = gradcheck.vjp_test(np.sin, lambda y_bar, x: y_bar * np.cos(x), x='n')\n"
+        "@gradcheck.parametrize_with_checks([test_sine], checks=['gradient', 'zero-cotangent'])\n"
+        "def test_all(subject, check): check(subject)\n"
+    )
+    flags = ["--gradcheck-profile=quick", "-k", "test_all"]
+    for chosen in ("gradient", "zero-cotangent"):
+        done = pytester.runpytest_inprocess(*flags, f"--gradcheck-select={chosen}", "-v")
+        done.assert_outcomes(passed=1, deselected=2)
+        done.stdout.fnmatch_lines(f"*sin::{chosen}] PASSED*")
+
+
 def test_expected_failures_of_a_file_are_strict(pytester):
     pytester.makepyfile(test_it=RIGHT_AND_WRONG)
     Path("xfails.txt").write_text("test_it.py::test_wrong # known since May\n# nothing else\n\n")
@@ -424,6 +439,18 @@ def test_the_output_of_other_suites_is_unchanged(pytester, flags):
     assert outputs(pytester, *flags) == without
     assert "E       Failing test case: test_falsified(" in without
     assert not Path(".gradcheck").exists()
+
+
+def test_parameters_that_refuse_to_be_looked_at_are_left_alone(pytester):
+    pytester.makepyfile(
+        "import pytest\n"
+        "class Proxy:\n"
+        "    def __getattr__(self, name): raise RuntimeError('outside of its context')\n"
+        "    def __eq__(self, other): raise RuntimeError('not comparable')\n"
+        "@pytest.mark.parametrize('x', [Proxy()], ids=['proxy'])\n"
+        "def test_it(x): pass\n"
+    )
+    pytester.runpytest_inprocess().assert_outcomes(passed=1)
 
 
 def test_nothing_heavy_is_imported_where_no_gradient_is_checked(pytester):
