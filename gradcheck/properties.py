@@ -586,7 +586,7 @@ class _Run:
         self.tally = _Tally()
         self.found: dict[type[GradientMismatch], Case] = {}
         self.witnesses: dict[type[GradientMismatch], list[Case]] = {}
-        self.failing: dict[str, type[GradientMismatch]] = {}
+        self.failing: set[str] = set()
         self.calls = 0
         self.last_call = 0
 
@@ -681,9 +681,13 @@ class _Run:
             result = self._checked(case)
         except InvalidSubject as error:
             if not isinstance(error.__cause__, REFUSALS):
+                self.failing.add(repr(case))
                 raise
             self.tally.refuse(f"the forward refused the inputs ({_short(error.__cause__)})")
             hypothesis.reject()
+        except Exception:
+            self.failing.add(repr(case))
+            raise
         if result.verdict is not Verdict.WRONG:
             self.tally.count(case, result)
             return
@@ -692,7 +696,7 @@ class _Run:
         kind = _kind(result, case)
         self.found[kind] = case
         self._keep_witness(kind, case)
-        self.failing[repr(case)] = kind
+        self.failing.add(repr(case))
         raise kind(f"{self.tested.name}: wrong")
 
     def _further_calls(self) -> int:

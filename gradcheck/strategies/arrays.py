@@ -52,6 +52,12 @@ class ArraySpec:
         """Whether it has an imaginary part."""
         return np.dtype(self.dtype).kind == "c"
 
+    @property
+    def is_square(self) -> bool:
+        """Whether it is a matrix, or a stack of them, whose two axes have one name."""
+        *_, rows, columns = (None, None, *self.shape.axes)
+        return rows is not None and rows == columns and self.domain == "real"
+
     def names(self) -> tuple[Shape, ...]:
         """All shapes whose axes this array needs."""
         if isinstance(self.categories, str):
@@ -79,7 +85,7 @@ def _spec(
 ) -> ArraySpec:
     parsed = parse_shape(shape)
     kind = np.dtype(coded_array((), dtype=dtype).dtype)
-    if parsed.axes and domain in ("spd", "symmetric"):
+    if parsed.axes and domain in ("diagonal", "spd", "symmetric"):
         _check_square(parsed, str(domain))
     return ArraySpec(
         parsed, kind.name, domain, tuple(include), categories, _tables(kind, domain, include)

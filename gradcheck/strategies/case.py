@@ -199,7 +199,8 @@ def _cases(
         shape = spec.shape.resolve(sizes)
         regime, magnitude = genes[name].own() if mood.regime is None else (mood.regime, common)
         own_seed = seed if mood.alike else seed + position
-        recipe = recipe_of(spec, shape, sizes, genes[name].codes, regime, own_seed, **magnitude)
+        further = {**magnitude, **genes[name].pattern(spec)}
+        recipe = recipe_of(spec, shape, sizes, genes[name].codes, regime, own_seed, **further)
         recipes[name] = (shape, recipe)
     arrays = {name: coded_array(shape, **keys) for name, (shape, keys) in recipes.items()}
     texts = {name: _text(shape, keys) for name, (shape, keys) in recipes.items()}
@@ -237,7 +238,7 @@ class Genome:
 
 def genome_length(arrays: int, axes: int) -> int:
     """Bytes that the choices for so many arrays and axes take at most."""
-    return 4 + 3 + 3 * axes + arrays * (2 + 1 + GENE_CODES)
+    return 4 + 3 + 3 * axes + arrays * (3 + 1 + GENE_CODES)
 
 
 @cache
@@ -251,17 +252,26 @@ class _Gene:
 
     regime: int
     magnitude: int
+    structure: int
     codes: bytes
 
     @classmethod
     def read(cls, genome: Genome) -> _Gene:
-        return cls(genome.below(len(REGIMES)), genome.below(256), genome.codes())
+        return cls(genome.below(len(REGIMES)), genome.below(256), genome.below(8), genome.codes())
+
+    def pattern(self, spec: ArraySpec) -> dict[str, str]:
+        """A structure for a plain square matrix, at which factorisations degenerate."""
+        return _PATTERNS.get(self.structure, {}) if spec.is_square and not spec.is_exact else {}
 
     def own(self) -> tuple[str, dict[str, float]]:
         """A regime of its own, and one time in four a magnitude of its own."""
         scaled = self.magnitude >= 192
         scale = {"scale": SCALES[self.magnitude % len(SCALES)]} if scaled else {}
         return REGIMES[self.regime], scale
+
+
+_PATTERNS = {6: {"domain": "symmetric"}, 7: {"domain": "diagonal"}}
+"""One square matrix in four is symmetric: diagonals, identities and repeated eigenvalues."""
 
 
 def _magnitude(mood: Mood, choice: int) -> dict[str, float]:

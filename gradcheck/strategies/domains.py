@@ -84,6 +84,7 @@ STRUCTURED = {
     "simplex": "real",
     "one_hot": "real",
     "distinct": "real",
+    "diagonal": "real",
     "symmetric": "real",
     "spd": "real",
 }

@@ -62,8 +62,8 @@ def coded_array(
         A float, complex, integer or boolean dtype.
     domain : str or (low, high)
         ``real``, ``positive``, ``nonnegative``, ``unit`` (open), closed bounds, or a structure:
-        ``simplex`` and ``one_hot`` along the last axis, ``distinct``, ``symmetric`` and ``spd``
-        over the last two axes.
+        ``simplex`` and ``one_hot`` along the last axis, ``distinct``; ``diagonal``,
+        ``symmetric`` and ``spd`` over the last two axes.
     scale, offset : float
         Every number is multiplied by ``scale``, then moved by ``offset``.
     include : tuple of numbers
@@ -199,6 +199,12 @@ class _Recipe:
         numbers = np.atleast_1d(self.entries(self.shape, domains.INTERVALS["real"])).ravel()
         return _spread_apart(numbers, DISTINCT_GAP * self.scale).reshape(self.shape)
 
+    def diagonal(self, _: Domain) -> Array:
+        """Zero beside the diagonal of the last two axes."""
+        size = _square(self.shape, "diagonal")
+        entries = self.entries(self.shape, domains.INTERVALS["real"])
+        return np.where(np.eye(size, dtype=bool), entries, np.zeros((), self.dtype))
+
     def symmetric(self, _: Domain) -> Array:
         """Equal to its transpose over the last two axes."""
         _square(self.shape, "symmetric")
@@ -220,6 +226,7 @@ _STRUCTURES: dict[Any, Any] = {
     "one_hot": _Recipe.one_hot,
     "simplex": _Recipe.simplex,
     "distinct": _Recipe.distinct,
+    "diagonal": _Recipe.diagonal,
     "symmetric": _Recipe.symmetric,
     "spd": _Recipe.spd,
 }

@@ -153,6 +153,15 @@ def test_the_stimuli_are_reached():
     assert any(np.array_equal(*case.arrays.values()) and case.arrays["x"].any() for case in cases)
 
 
+def test_square_matrices_are_symmetric_diagonal_and_degenerate_now_and_then():
+    matrices = [case.arrays["a"] for case in drawn(st.cases({"a": "d d"}))]
+    larger = [a for a in matrices if len(a) > 1 and a.any()]
+    assert sum(np.array_equal(a, a.T) for a in larger) > len(larger) / 10
+    assert sum(np.array_equal(a, np.diag(np.diag(a))) for a in larger) > len(larger) / 30
+    assert any(np.array_equal(a, a[0, 0] * np.eye(len(a))) for a in larger)
+    assert sum(not np.array_equal(a, a.T) for a in larger) > len(larger) / 2
+
+
 def test_layouts_are_drawn_where_they_are_asked_for():
     flags = [x.flags for x in drawn(st.array("n d", layouts=True)) if min(x.shape) > 1]
     assert any(not flag.c_contiguous for flag in flags)
