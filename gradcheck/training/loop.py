@@ -185,7 +185,7 @@ class _Recorder:
             self._keep(Update(index, before, self.now), loss)
             norms = {n: norm({n: a}) for n, a in float_arrays(self.now).items()}
             distances = {n: norm({n: d}) for n, d in displacement(before, self.now).items()}
-        self.losses.append(loss)
+        self.losses.append(loss)  # before anything else of the user's can fail
         self.epochs.append(Epoch(index, loss, seconds, norms, distances, self._held_out()))
 
     def _keep(self, update: Update, loss: float) -> None:

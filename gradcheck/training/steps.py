@@ -100,8 +100,21 @@ def use_of_gradient(updates: Sequence[Update], cost: Cost | None) -> Use:
     for judge in (_plain, _linear, _adaptive, _by_signs):
         use = judge(steps)
         if use is not Use.UNKNOWN:
-            return use
+            return Use.UNKNOWN if use.faulty and _follows_signs(updates, cost) else use
     return Use.UNKNOWN
+
+
+def _follows_signs(updates: Sequence[Update], cost: Cost | None) -> bool:
+    """Whether all updates, late ones too, are a multiple of the signs of minus their gradient.
+
+    Such a rule repeats itself until a sign changes, as one does that keeps its first gradient.
+    """
+    finite = [u for u in updates if all_finite(u.before) and all_finite(u.after)]
+    steps = _steps(finite, cost)
+    if steps is None:
+        return False
+    residual, factors = _parallel(steps.delta, np.sign(steps.gradient))
+    return residual <= ADAPTIVE and bool(np.all(factors < 0))
 
 
 def _consecutive(updates: Sequence[Update]) -> list[Update]:
@@ -195,9 +208,9 @@ def _linear(steps: Steps) -> Use:
     inertia, weight = steps.delta[:-1] / size, steps.theta[1:] / size
     target = steps.delta[1:] / size
     full, (mu, a, _, _) = _regress(target, inertia, now, then, weight)
-    if full > steps.tolerance:
-        return Use.UNKNOWN
     unclear = CLEARLY * steps.tolerance
+    if full > steps.tolerance or _regress(target, inertia, weight)[0] <= unclear:
+        return Use.UNKNOWN  # no such rule, or updates that repeat whatever the gradient is
     residual, (_, b, _) = _regress(target, inertia, then, weight)
     fresh = _regress(target, inertia, now, weight)[0]
     if residual <= steps.tolerance and b < 0 and fresh > unclear:

@@ -139,6 +139,9 @@ class Plateau:
     since: int
 
 
+OUTLIER = 4
+"""Scatters above its level at which a loss does not yet belong to the plateau."""
+
 FLAT = 0.01
 """A plateau's remaining fall is at most this share of the fall before it."""
 
@@ -166,6 +169,6 @@ def plateau(losses: Sequence[float]) -> Plateau | None:
     if drift > max(FLAT * total, scatter):
         return None
     level = float(np.median(tail))
-    near = level + max(FLAT * total, 2 * scatter)
+    near = level + max(FLAT * total, OUTLIER * scatter)
     above = np.flatnonzero(series > near)
     return Plateau(level, int(above[-1]) + 1 if above.size else 0)

@@ -13,14 +13,27 @@ each_twin = pytest.mark.parametrize("twin", TWINS, ids=[twin.id for twin in TWIN
 each_alarm = pytest.mark.parametrize("alarm", ALARMS, ids=[alarm.id for alarm in ALARMS])
 
 
+UNSEEN = {
+    "val-maxfp16": "65,505 tied entries: the slopes on both sides of such a kink allow a zero too",
+}
+"""Bugs that a check at their own point does not see, and why."""
+
+SEEN = [twin for twin in TWINS if twin.id not in UNSEEN]
+each_seen_twin = pytest.mark.parametrize("twin", SEEN, ids=[twin.id for twin in SEEN])
+
+
 def check(pair, point, seed=0):
     return gradcheck.check_vjp(*bind(pair, point), inputs_of(point), seed=seed)
 
 
-@each_twin
+@each_seen_twin
 def test_the_wrong_twin_is_wrong_at_its_bug(twin):
     result = check(twin.wrong(), twin.bug_point())
     assert result.verdict is Verdict.WRONG, str(result)
+
+
+def test_hardly_any_bug_is_out_of_sight():
+    assert len(UNSEEN) <= 1
 
 
 @each_twin
