@@ -15,6 +15,7 @@ from benchmarks.tables import (
 TABLES = {
     "false-alarms": false_alarms.tables,
     "missed-bugs": missed_bugs.tables,
+    "generated-bugs": missed_bugs.generated_tables,
     "cost": cost.tables,
     "full-cost": cost.full_tables,
     "first-failure": first_failure.tables,

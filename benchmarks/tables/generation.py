@@ -44,7 +44,7 @@ def _of_length(n):
     }
 
 
-LONGEST_WITHOUT_FILL = 1_000
+LONGEST_WITHOUT_FILL = 100
 """Beyond, Hypothesis runs out of the bytes that it allows one example."""
 
 

@@ -19,11 +19,11 @@ PEERS = ("gradcheck", "gradcheck, exhaustive", "torch", "torch, fast", "jax", "a
 def tables(budget):
     peers = select(installed(), PEERS)
     twins = TWINS[: budget.twins]
-    return [
-        _at_points(peers, twins),
-        _generated(twins, budget.seeds),
-        _blind_spots(peers, budget.spot),
-    ]
+    return [_at_points(peers, twins), _blind_spots(peers, budget.spot)]
+
+
+def generated_tables(budget):
+    return [_generated(TWINS[: budget.twins], budget.seeds)]
 
 
 # -------------------------------------------------------------------------- the corpus, at a point
@@ -103,7 +103,7 @@ def _generated(twins, seeds):
         ])  # fmt: skip
     better = [name for name, score in scores.items() if score > scores["gradcheck"]]
     return Table(
-        "2b. Bugs found with generated inputs",
+        "2c. Bugs found with generated inputs",
         "One property test per twin and seed: gradcheck's line with its default 50 examples, and "
         f"Hypothesis with the same shapes (sizes 1 to {hypothesis_lines.LARGEST_SIZE}), "
         "`floats(-3, 3)` or the domain of the argument, its default 100 examples, and a checker "
@@ -183,7 +183,7 @@ def _blind_spots(peers, largest):
              for text, factor in (("sign flipped", -1.0), ("times 1.5", 1.5))]  # fmt: skip
     missed = [row[0] for row in rows if "missed" in row[1]]
     return Table(
-        "2c. Known blind spots",
+        "2b. Known blind spots",
         "Wrong gradients that some checker lets pass. `found`: rejected, and the right gradient "
         "passes; `missed`: the wrong gradient passes; `no use`: the right one is rejected too; "
         "`—`: not tried, because the full Jacobian would be too large, or there is no such mode.",
