@@ -111,7 +111,7 @@ MISUSES = {
     "safe steps on batches": lambda: descend(
         lambda p, b: (1.0, p), {"w": np.ones(2)}, None, 1, batches=[1]
     ),
-    "an unknown promise": lambda: check_training(TrainingTrace((1.0,)), levl=0.1),
+    "an unknown promise": lambda: check_training(TrainingTrace((1.0,)), lvel=0.1),
     "an unknown expectation": lambda: check_training(TrainingTrace((1.0,)), expect="down"),
     "a significance of 5": lambda: check_training(TrainingTrace((1.0,)), significance=5),
     "a list for a trace": lambda: check_training([1.0, 0.5]),
