@@ -20,6 +20,9 @@ FINER_RUNGS = 2
 """A value counts only if this many finer rungs were looked at: two coarse steps can agree by
 aliasing, as for sin(1000 x)."""
 
+LARGEST_FACTOR = 2.0**500
+"""Between steps that are hundreds of powers of two apart nothing is left to extrapolate."""
+
 CREDIBLE = 0.25
 """A candidate may contradict the best one only if its own bound is this much smaller than the gap
 between them."""
@@ -53,7 +56,7 @@ def tableau(quotients: Sequence[float], ratios: Sequence[float]) -> list[list[fl
         row = [quotient]
         factor = 1.0
         for m in range(1, min(k, COLUMNS) + 1):
-            factor *= ratios[k - m + 1]
+            factor = min(factor * ratios[k - m + 1], LARGEST_FACTOR)
             row.append(row[m - 1] + (row[m - 1] - rows[k - 1][m - 1]) / (factor - 1.0))
         rows.append(row)
     return rows
@@ -103,7 +106,9 @@ def extrapolate(
     power : {1, 2}
         Leading power of the step in the truncation error.
     """
-    ratios = [1.0] + [(steps[k - 1] / steps[k]) ** power for k in range(1, len(steps))]
+    ratios = [1.0]
+    for k in range(1, len(steps)):
+        ratios.append(min(steps[k - 1] / steps[k], LARGEST_FACTOR) ** power)
     limits: list[Limit] = []
     for k, value, truncation in candidates(tableau(quotients, ratios)):
         if k + FINER_RUNGS >= len(steps):
