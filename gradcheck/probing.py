@@ -21,7 +21,7 @@ from gradcheck.entries import (
 )
 from gradcheck.hull import Membership, locate
 from gradcheck.oracles import quick_slope
-from gradcheck.point import Point
+from gradcheck.point import Point, is_steering
 from gradcheck.result import (
     Array,
     Comparison,
@@ -63,16 +63,13 @@ ENOUGH_SAMPLES = 3
 NON_FINITE_LOOKED_AT = 8
 """Entries with a non-finite claim that are estimated, of each input."""
 
-WOBBLES = (None, 1, 3)
-"""The inputs are moved by a few last places three times, zeros and ties staying what they are: all
-by one factor, then each number by its own. What a claim changes by is its own rounding error."""
+WOBBLES = (None, 1, 3, 5)
+"""Inputs and cotangents are moved by a few last places four times, zeros and ties staying what they
+are: all by one factor, then each number by its own. How far these claims lie apart is the rounding
+error of a claim; the claim at the point itself does not count, for it may be wrong there alone."""
 
 WOBBLE_SAFETY = 16.0
-"""Three samples of a rounding error may all be small by luck."""
-
-SHARP_DIFFERENCE = 1e-2
-"""Beyond this relative difference rounding is not asked for: a claim that loses all but two
-digits to rounding would be reported by itself."""
+"""Four samples of a rounding error may all be near each other by luck."""
 
 NOISE_SHARE = 1e-4
 """The jitter around a noisy function grows until noise is this share of what a sample shows."""
@@ -275,7 +272,7 @@ class _Resolver:
 
     def _allow_rounding(self, comparison: Comparison) -> Comparison:
         """Measure the claim's own rounding error, and judge again with it."""
-        if comparison.relative_error > SHARP_DIFFERENCE or self.point.forward_mode:
+        if comparison.estimate.local is Local.KINK or self.point.forward_mode:
             return comparison
         wobble = measured_wobble(self.point)
         if self.name not in wobble:
@@ -533,27 +530,35 @@ def one_hot(cotangent: Arrays, name: str, flat: int) -> Arrays:
 
 
 def measured_wobble(point: Point) -> dict[str, Array]:
-    """How much each claimed entry moves when the inputs move in their last places."""
+    """How far the claims for each entry lie apart where all numbers move in their last places."""
     if point.wobble is not None:
         return point.wobble
-    wobble: dict[str, Array] = {}
+    first: dict[str, Array] = {}
+    apart: dict[str, Array] = {}
     for salt in WOBBLES:
-        moved = {
-            name: nudged(array, salt) if name in point.claims else array
-            for name, array in point.work.items()
-        }
-        try:
-            with np.errstate(all="ignore"):
-                claims = point.vjp(moved)
-        except Exception:  # a domain that ends here, to the last place
-            continue
-        for name, gradient in point.claims.items():
-            again = claims.get(name)
-            if again is not None and np.shape(again) == gradient.shape:
-                change = WOBBLE_SAFETY * np.abs(np.asarray(again) - gradient)
-                wobble[name] = np.maximum(wobble.get(name, 0.0), change)
-    point.wobble = wobble
-    return wobble
+        for name, gradient in _claims_nearby(point, salt).items():
+            change = WOBBLE_SAFETY * np.abs(gradient - first.setdefault(name, gradient))
+            apart[name] = np.maximum(apart.get(name, 0.0), change)
+    point.wobble = apart
+    return apart
+
+
+def _claims_nearby(point: Point, salt: int | None) -> dict[str, Array]:
+    """The claims a few last places away; none where the domain ends here, to the last place."""
+    moved = {
+        name: nudged(array, salt) if name in point.claims else array
+        for name, array in point.work.items()
+    }
+    cotangent = {name: nudged(u, salt) for name, u in point.cotangent.items()}
+    try:
+        with np.errstate(all="ignore"):
+            claims = point.vjp(moved, cotangent)
+    except Exception as error:
+        if is_steering(error):
+            raise
+        return {}
+    found = {name: np.asarray(claims.get(name)) for name in point.claims}
+    return {name: g for name, g in found.items() if g.shape == point.claims[name].shape}
 
 
 def nudged(array: Array, salt: int | None) -> Array:
@@ -564,12 +569,12 @@ def nudged(array: Array, salt: int | None) -> Array:
     (True, 0.0, True)
     """
     eps = float(np.finfo(array.dtype).eps)
-    if salt is None or array.dtype != np.float64:
+    if salt is None or array.dtype not in (np.float64, np.complex128):
         return np.asarray(array * (1 + 3 * eps))
+    reals = np.ascontiguousarray(array).view(np.float64)
     odd = np.uint64(0x9E3779B97F4A7C15 * salt % 2**64)
-    bits = np.ascontiguousarray(array).view(np.uint64) * odd
-    places = (bits >> np.uint64(61)).astype(np.float64) - 3.5
-    return np.asarray(array * (1 + 2 * eps * places))
+    places = ((reals.view(np.uint64) * odd) >> np.uint64(61)).astype(np.float64) - 3.5
+    return np.asarray((reals * (1 + 2 * eps * places)).view(array.dtype).reshape(array.shape))
 
 
 def doubt_name(local: Local) -> str:

@@ -195,7 +195,8 @@ class _Ladder:
         largest = max(sizes)
         if not max(sizes[:3]) > ALL_NOISE_SHARE * largest:
             return False
-        # Outputs that stay where they are say nothing of the size of those that move.
+        # Outputs that stay where they are say nothing of the size of those that move; the terms of
+        # those that do have cotangents of either sign.
         return largest > ALL_NOISE_SHARE * self.ray.moving_size(2.0 ** max(self.samples))
 
     def look_for_grain(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -118,7 +119,7 @@ class Ray:
         return self._magnitude
 
     def moving_size(self, step: float) -> float:
-        """Sum of the terms of ``<u, f>`` that differ between ``x`` and ``x + step v``, in size.
+        """Root sum of squares of the terms of ``<u, f>`` that differ between ``x`` and ``x + step v``.
 
         >>> ray = Ray(lambda a: a["x"] ** 2, {"x": np.array([3.0, 9.0])}, {"x": np.array([1.0, 0])},
         ...           {"out": np.ones(2)})
@@ -133,8 +134,8 @@ class Ray:
             here, there = self.centre[name], outputs[name]
             moves = (here != there) & np.isfinite(here) & np.isfinite(there)
             sizes = np.maximum(np.abs(here), np.abs(there), where=moves, out=np.zeros(u.shape))
-            total += float(np.vdot(np.abs(u), sizes).real)
-        return total
+            total += float(np.sum((np.abs(u) * sizes) ** 2))
+        return math.sqrt(total)
 
     def _same_structure(self, outputs: Arrays) -> bool:
         for name, u in self.cotangent.items():
