@@ -89,12 +89,15 @@ def judge(
     if not math.isfinite(claimed):
         return _judge_non_finite(claimed, estimate)
     value, error = estimate.value, estimate.error
-    limit = rtol * max(abs(claimed), abs(value) if math.isfinite(value) else 0.0) + slack
+    scale = max(abs(claimed), abs(value) if math.isfinite(value) else 0.0)
+    limit = rtol * scale + slack
     if not math.isfinite(value) or not math.isfinite(error):
         return Verdict.INCONCLUSIVE, limit, estimate.note or estimate.local.value
     if estimate.local is Local.KINK:
         return _judge_kink(claimed, estimate, limit)
     difference = abs(claimed - value)
+    if slack > LOST * scale and max(error, negligible) < difference <= limit + error:
+        return Verdict.INCONCLUSIVE, limit, DROWNED
     if error <= limit:
         if difference <= limit + min(error, limit / 4):
             return Verdict.CORRECT, limit, ""
@@ -109,6 +112,11 @@ def judge(
         return Verdict.CORRECT, limit, ""
     return Verdict.INCONCLUSIVE, limit, _too_blunt(estimate)
 
+
+LOST = 0.1
+"""Share of the slope from which on the claim's own rounding decides nothing: it may excuse any."""
+
+DROWNED = "the claim is drowned in its own rounding, as the claims a few last places away show"
 
 BELOW_ROUNDING = "the difference is below what rounding of the function's values may cost a claim"
 

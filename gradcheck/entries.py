@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradcheck.compare import compare
-from gradcheck.directions import OFF_GRID, along, coordinate_scales
+from gradcheck.directions import AS_GOOD_AS_ZERO, OFF_GRID, along, coordinate_scales, gaussian
 from gradcheck.oracles import (
     Ray,
     complex_step_slope,
+    complex_step_value,
     estimate_slope,
-    noise_level,
     quick_slope,
     scipy_slope,
 )
 from gradcheck.oracles.central_difference import TWO_SCALES
-from gradcheck.point import Point
+from gradcheck.point import Point, is_steering
 from gradcheck.result import Array, Comparison, EntryTable, Estimate, Evidence, Local, Verdict
 from gradcheck.trees import multi_index
 
@@ -35,16 +35,33 @@ LADDERS = 12
 BISECTED = 6
 """Wrong entries that bisection looks for in a large input."""
 
+ABOVE_NOISE = 2.0**34
+"""The scale on which the quick step, 17 powers of two shorter, moves the function by 2**17 times
+its noise: half of the digits are left to see the slope by, half of them to see it bend."""
+
+LONGEST = 0.25
+"""The longest step of a ladder."""
+
+KNOWN = 0.5
+"""Relative error up to which an estimate is heard against another one."""
+
+CONTRADICTION = "the complex step agrees with the claim, and differences do not"
+
 FAST_SHARE = 0.25
 """A quick difference is believed where it meets the claim to this share of the limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """What a look at single entries found."""
+    """What a look at single entries found.
+
+    ``rescaled`` tells that steps of the size of the array had accused some entry, and steps of its
+    own acquitted it: whatever moves the whole array by one size proves nothing then.
+    """
 
     table: EntryTable
     comparisons: tuple[Comparison, ...]
+    rescaled: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -82,7 +99,8 @@ def look_at(
     negligible : float
         Slope, along a scaled coordinate, that does not matter beside the rest of the gradient.
     ladders : int
-        How many doubtful entries may spend a ladder of steps (about 10 to 30 forwards each).
+        How many doubtful entries may spend a ladder of steps (about 10 to 30 forwards each); more
+        may while those that did turned out to be right.
     """
     x = point.work[name]
     scales = coordinate_scales(x).reshape(-1)
@@ -96,10 +114,17 @@ def look_at(
             if comparison.verdict is not Verdict.CORRECT:
                 excess = comparison.difference * scales[flat]
                 doubtful.append((-excess if math.isfinite(excess) else -math.inf, flat, part))
-    for _, flat, part in sorted(doubtful)[:ladders]:
-        quick = rows[flat, part].estimate.value
-        rows[flat, part] = _ladder_entry(point, name, flat, scales[flat], part, negligible, quick)
-    return Entries(_table(x.shape, positions, rows), tuple(rows.values()))
+    rescaled = convicted = False
+    for looks, (_, flat, part) in enumerate(sorted(doubtful)):
+        if looks >= ladders and convicted:
+            break
+        climber = _Climber(point, name, flat, part, negligible, rows[flat, part].estimate.value)
+        rows[flat, part] = found = climber.climb(scales[flat])
+        if found.verdict is not Verdict.CORRECT and not convicted:
+            rows[flat, part] = climber.reconsidered(found, scales[flat])
+            rescaled |= found.verdict is Verdict.WRONG is not rows[flat, part].verdict
+        convicted |= rows[flat, part].verdict is Verdict.WRONG
+    return Entries(_table(x.shape, positions, rows), tuple(rows.values()), rescaled)
 
 
 def _axis(point: Point, name: str, flat: int, scale: float, part: str) -> tuple[Ray, float, float]:
@@ -130,18 +155,91 @@ def _quick_entry(point: Point, name: str, flat: int, scale: float, part: str) ->
     return compare(name, index, claimed, doubt, rtol=rtol, part=part)
 
 
-def _ladder_entry(
-    point: Point, name: str, flat: int, scale: float, part: str, negligible: float, quick: float
-) -> Comparison:
-    """One entry by a ladder of steps; a tiny one among large ones by its own scale as well."""
-    found = _climb(point, name, flat, scale, part, negligible, quick)
-    own = own_scale(point.work[name], flat)
-    if found.verdict is Verdict.CORRECT or not 0.0 < own < scale:
+class _Climber:
+    """One entry by ladders of steps, of one size or another."""
+
+    def __init__(
+        self, point: Point, name: str, flat: int, part: str, negligible: float, quick: float
+    ) -> None:
+        self.point = point
+        self.name = name
+        self.flat = flat
+        self.part = part
+        scale = float(coordinate_scales(point.work[name]).reshape(-1)[flat])
+        self.negligible = negligible / (scale * OFF_GRID) if scale > 0.0 else 0.0
+        self.quick = quick
+
+    def climb(self, scale: float) -> Comparison:
+        """The entry by steps around ``scale``."""
+        point, name, flat, part = self.point, self.name, self.flat, self.part
+        ray, length, claimed = _axis(point, name, flat, scale, part)
+        if length == 0.0:
+            return _quick_entry(point, name, flat, scale, part)
+        rtol = point.rtol[name]
+        size = max(abs(claimed), abs(self.quick)) if math.isfinite(self.quick) else abs(claimed)
+        target = rtol * size * length * FAST_SHARE if math.isfinite(size) else 0.0
+        estimate = best_estimate(point, ray, target)
+        underflow = point.underflow(name, np.ones(1))
+        return compare(
+            name,
+            multi_index(flat, point.work[name].shape),
+            claimed,
+            per_unit(estimate, length),
+            rtol=rtol,
+            slack=entry_slack(point, name, flat) + underflow,
+            negligible=max(self.negligible, underflow),
+            part=part,
+        )
+
+    def reconsidered(self, found: Comparison, scale: float) -> Comparison:
+        """What steps of another size, and the complex step, make of a comparison in doubt."""
+        other = self._other_scale(found, scale)
+        if 0.0 < other < scale:
+            found = _nearer(found, self.climb(other))
+        if found.verdict is Verdict.WRONG and self._complex_step_confirms(found, scale):
+            return replace(found, verdict=Verdict.INCONCLUSIVE, reason=CONTRADICTION)
         return found
-    again = _climb(point, name, flat, own, part, negligible, quick)
-    # Steps longer than the entry itself may alias: what its own steps confirm is right.
-    better = again.verdict is Verdict.CORRECT or found.verdict is Verdict.INCONCLUSIVE
-    return again if better and again.verdict is not Verdict.INCONCLUSIVE else found
+
+    def _other_scale(self, found: Comparison, scale: float) -> float:
+        """The entry's own size; for a zero, where the claim, if right, stands out of the noise."""
+        own = own_scale(self.point.work[self.name], self.flat)
+        if own > 0.0 or not math.isfinite(found.claimed):
+            return own
+        ray, length, _ = _axis(self.point, self.name, self.flat, scale, self.part)
+        if length == 0.0:
+            return 0.0
+        ray.offset(LONGEST)  # which outputs move, and so count as noise
+        slopes = (abs(found.claimed), abs(found.estimate.value))
+        steepest = max(slope for slope in slopes if math.isfinite(slope))
+        telling = ABOVE_NOISE * ray.rounding() / steepest if steepest > 0.0 else 0.0
+        return max(telling, AS_GOOD_AS_ZERO)
+
+    def _complex_step_confirms(self, found: Comparison, scale: float) -> bool:
+        """Whether the complex step agrees with the claim, on a function that it can be trusted on.
+
+        Differences that saw nothing of a slope below all their steps are no proof against it.
+        """
+        ray, length, claimed = _axis(self.point, self.name, self.flat, scale, self.part)
+        if length == 0.0 or claimed == 0.0:
+            return False
+        slope, measured = claimed * length, found.estimate.value * length
+        seen = [complex_step_value(ray, step) for step in COMPLEX_STEPS]
+        agrees = any(
+            value is not None and abs(value - slope) <= ANALYTIC * abs(value - measured)
+            for value in seen
+        )
+        return agrees and is_analytic(self.point)
+
+
+def _nearer(found: Comparison, again: Comparison) -> Comparison:
+    """Of two comparisons the one by the shorter steps, if it knows enough to be heard."""
+    if again.verdict is Verdict.CORRECT:
+        return again  # longer steps may alias, or saturate
+    if found.verdict is Verdict.INCONCLUSIVE:
+        return again if again.verdict is Verdict.WRONG else found
+    seen = again.estimate
+    consistent = abs(again.claimed - seen.value) <= seen.error <= KNOWN * abs(seen.value)
+    return again if consistent else found
 
 
 def own_scale(x: Array, flat: int) -> float:
@@ -150,51 +248,18 @@ def own_scale(x: Array, flat: int) -> float:
     return 2.0 ** (math.frexp(size)[1] - 1) if math.isfinite(size) and size > 0 else 0.0
 
 
-def _climb(
-    point: Point, name: str, flat: int, scale: float, part: str, negligible: float, quick: float
-) -> Comparison:
-    ray, length, claimed = _axis(point, name, flat, scale, part)
-    if length == 0.0:
-        return _quick_entry(point, name, flat, scale, part)
-    rtol = point.rtol[name]
-    size = max(abs(claimed), abs(quick)) if math.isfinite(quick) else abs(claimed)
-    target = rtol * size * length * FAST_SHARE if math.isfinite(size) else 0.0
-    estimate = best_estimate(point, ray, target)
-    return compare(
-        name,
-        multi_index(flat, point.work[name].shape),
-        claimed,
-        per_unit(estimate, length),
-        rtol=rtol,
-        slack=entry_slack(point, name, flat),
-        negligible=negligible / length,
-        part=part,
-    )
-
-
 def entry_slack(point: Point, name: str, flat: int) -> float:
     """Measured rounding error of one claimed entry, where it was measured."""
-    if point.wobble is None or name not in point.wobble:
-        return 0.0
-    return float(point.wobble[name].reshape(-1)[flat])
+    measured = (point.wobble or {}).get(name)
+    return 0.0 if measured is None else float(measured.reshape(-1)[flat])
 
 
 def best_estimate(point: Point, ray: Ray, target: float) -> Estimate:
     """The ladder's estimate, sharpened by the complex step where the two agree."""
     estimate = estimate_slope(ray, target=target, noise=point.noise(ray), headroom=headroom(ray))
-    if estimate.error > target and estimate.local is Local.NOISY:
-        estimate = _with_its_own_noise(point, ray, target, estimate)
     if estimate.error <= target or estimate.local not in (Local.SMOOTH, Local.NOISY):
         return estimate
     return sharpened(ray, estimate)
-
-
-def _with_its_own_noise(point: Point, ray: Ray, target: float, estimate: Estimate) -> Estimate:
-    """The estimate again, where the noise measured along another ray is not that of this one."""
-    noise = noise_level(ray.offset)
-    if noise > point.noise(ray) / 2:
-        return estimate
-    return estimate_slope(ray, target=target, noise=noise, headroom=headroom(ray))
 
 
 LAST_PLACES = 16.0
@@ -206,6 +271,40 @@ HEADROOM = 600
 
 BELIEVED = 0.1
 """A complex step counts only where the differences know the slope to 10 %, and agree with it."""
+
+
+TAMED = 1.5
+"""Inputs are folded into numbers of about this size to see whether a function is analytic."""
+
+COMPLEX_STEPS = (2.0**-70, 2.0**-400)
+"""The second is short beside what inputs of 1e50 make of it, and would underflow beside ones."""
+
+ANALYTIC = 1e-5
+"""To this a complex step and a central difference agree where both work."""
+
+
+def is_analytic(point: Point) -> bool:
+    """Whether complex step and difference agree where no number is extreme: nothing drops parts."""
+    if point.analytic is None:
+        point.analytic = _agrees_when_tame(point)
+    return point.analytic
+
+
+def _agrees_when_tame(point: Point) -> bool:
+    tame = {
+        name: TAMED * np.tanh(x) + gaussian(point.generator, x) / 4 if x.dtype.kind == "f" else x
+        for name, x in point.work.items()
+    }
+    directions = {name: gaussian(point.generator, tame[name]) for name in point.rtol}
+    ray = Ray(point.subject.value, tame, directions, point.cotangent)
+    try:
+        seen = complex_step_slope(ray)
+    except Exception as error:  # a domain that does not hold these numbers
+        if is_steering(error):
+            raise
+        return False
+    quick = quick_slope(ray)
+    return seen is not None and abs(seen.value - quick.value) <= ANALYTIC * abs(seen.value)
 
 
 def sharpened(ray: Ray, estimate: Estimate) -> Estimate:

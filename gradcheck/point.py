@@ -25,6 +25,9 @@ from gradcheck.trees import (
 ABOVE_ROUNDING = 64.0
 """Noise beyond so many last places of the outputs is more than the rounding of a few operations."""
 
+UNDERFLOWN = 4.0
+"""Smallest normal numbers that a claim may be off by: exp(-710) is a subnormal number or 0."""
+
 WIDE = {"f": np.float64, "c": np.complex128}
 
 
@@ -73,8 +76,9 @@ class Point:
     generator: np.random.Generator
     known_centre: Arrays | None = None
     forward_mode: bool = False
-    _noise: float | None = None
+    _places: float | None = None
     wobble: Arrays | None = field(default=None)
+    analytic: bool | None = None
 
     def ray(self, direction: Inputs, cotangent: Arrays | None = None) -> Ray:
         """The function along ``direction``."""
@@ -88,16 +92,21 @@ class Point:
         return ray
 
     def noise(self, ray: Ray) -> float:
-        """Measured noise of the projected function.
+        """Measured noise of the projected function beyond the rounding of its outputs.
 
-        The first ray asked speaks for the others while it found nothing beyond rounding; noise is
-        measured on each ray anew, for what looks like noise along one may be a singularity there.
+        The first ray asked speaks for the others where it found nothing but rounding: so many last
+        places of the outputs that move. More is measured on each ray anew, for what looks like
+        noise along one may be a singularity there.
         """
-        if self._noise is None:
-            self._noise = noise_level(ray.offset)
-        elif self._noise > ABOVE_ROUNDING * ray.rounding():
+        if self._places is None:
+            noise = noise_level(ray.offset)
+            rounding = ray.rounding()
+            self._places = noise / rounding if rounding > 0.0 else 1.0
+            return noise
+        if self._places > ABOVE_ROUNDING:
             return noise_level(ray.offset)
-        return self._noise
+        ray.places = max(1.0, self._places)
+        return 0.0
 
     def slope(self, name: str, direction: Array) -> float:
         """The claimed directional derivative along ``direction`` of one input."""
@@ -111,6 +120,12 @@ class Point:
         if self.forward_mode:
             return 0.0
         return claim_rounding(self.claims[name], direction)
+
+    def underflow(self, name: str, direction: Array) -> float:
+        """What underflow may take from a claimed slope: functions flush numbers to zero early."""
+        dtype = self.claims[name].dtype if name in self.claims else np.dtype(np.float64)
+        smallest = float(np.finfo(dtype).tiny) if dtype.kind in "fc" else 0.0
+        return UNDERFLOWN * smallest * float(np.abs(direction).sum())
 
     def _pushed(self, name: str, direction: Array) -> float:
         tangents = {k: np.zeros_like(v) for k, v in self.work.items() if is_differentiable(v)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, field, replace
 
@@ -63,13 +64,21 @@ ENOUGH_SAMPLES = 3
 NON_FINITE_LOOKED_AT = 8
 """Entries with a non-finite claim that are estimated, of each input."""
 
-WOBBLES = (None, 1, 3, 5)
+WOBBLES = (None, *range(1, 25, 2))
+ENOUGH_WOBBLES = 4
 """Inputs and cotangents are moved by a few last places four times, zeros and ties staying what they
 are: all by one factor, then each number by its own. How far these claims lie apart is the rounding
-error of a claim; the claim at the point itself does not count, for it may be wrong there alone."""
+error of a claim; the claim at the point itself does not count, for it may be wrong there alone. At
+the edge of a domain some of these points are outside, and others are tried."""
+
+HARDLY_ZERO = 0.5
+"""Share of the claims nearby that must not be zero; one of them moves all numbers by one factor, and
+leaves a singular matrix singular."""
 
 WOBBLE_SAFETY = 16.0
 """Four samples of a rounding error may all be near each other by luck."""
+
+TOO_FAR = "steps that fit some entries are too long for others"
 
 NOISE_SHARE = 1e-4
 """The jitter around a noisy function grows until noise is this share of what a sample shows."""
@@ -257,7 +266,9 @@ class _Resolver:
 
     def _ladder(self) -> Comparison:
         point, v = self.point, self.probe.direction
-        rtol, slack = point.rtol[self.name], self.probe.rounding
+        rtol = point.rtol[self.name]
+        underflow = point.underflow(self.name, v)
+        slack = self.probe.rounding + underflow
         ray = point.centred_ray({self.name: v})
         target = FAST_SHARE * (rtol * self.probe.size + slack)
         estimate = best_estimate(point, ray, target)
@@ -267,7 +278,7 @@ class _Resolver:
             self.findings.append(_odd(self.name, ray.odd_outputs[0]))
         return compare(
             self.name, None, self.probe.claimed, estimate,
-            rtol=rtol, slack=slack, negligible=self.negligible,
+            rtol=rtol, slack=slack, negligible=max(self.negligible, underflow),
         )  # fmt: skip
 
     def _allow_rounding(self, comparison: Comparison) -> Comparison:
@@ -448,8 +459,19 @@ class _Resolver:
             found = localise(
                 self.point, self.name, self.negligible, self.probe.direction, len(self.doubtful)
             )
+            if found.rescaled and found.verdict is not Verdict.WRONG:
+                return self._acquitted(comparison, found)
             self._blame(outcome, found)
         return outcome
+
+    def _acquitted(self, comparison: Comparison, found: Entries) -> Outcome:
+        """No entry is wrong: the direction moved some of them too far."""
+        if found.table.complete and found.verdict is Verdict.CORRECT:
+            outcome = Outcome(self.name, found.verdict, list(found.comparisons), self.findings)
+            outcome.resolution = max((_resolution(c) for c in found.comparisons), default=math.nan)
+            return outcome
+        doubts = [c.reason for c in found.comparisons if c.verdict is Verdict.INCONCLUSIVE]
+        return self._inconclusive(comparison, doubts[0] if doubts else TOO_FAR)
 
     def _blame(self, outcome: Outcome, found: Entries) -> None:
         outcome.table = found.table
@@ -533,14 +555,21 @@ def measured_wobble(point: Point) -> dict[str, Array]:
     """How far the claims for each entry lie apart where all numbers move in their last places."""
     if point.wobble is not None:
         return point.wobble
-    first: dict[str, Array] = {}
-    apart: dict[str, Array] = {}
-    for salt in WOBBLES:
-        for name, gradient in _claims_nearby(point, salt).items():
-            change = WOBBLE_SAFETY * np.abs(gradient - first.setdefault(name, gradient))
-            apart[name] = np.maximum(apart.get(name, 0.0), change)
-    point.wobble = apart
-    return apart
+    inside = (claims for salt in WOBBLES if (claims := _claims_nearby(point, salt)))
+    several = list(itertools.islice(inside, ENOUGH_WOBBLES))
+    names = [name for name in point.claims if several and all(name in g for g in several)]
+    point.wobble = {name: _apart(point.claims[name], [g[name] for g in several]) for name in names}
+    return point.wobble
+
+
+def _apart(claim: Array, nearby: list[Array]) -> Array:
+    """How far the claims nearby lie apart, entry by entry; 0 for a zero that rounding did not make.
+
+    Where claims nearby are hardly ever zero, a claim of exactly zero was not computed like them.
+    """
+    apart = WOBBLE_SAFETY * np.max([np.abs(g - nearby[0]) for g in nearby], axis=0)
+    rare = np.mean([g != 0.0 for g in nearby], axis=0) > HARDLY_ZERO
+    return np.where((claim == 0.0) & rare, 0.0, apart)
 
 
 def _claims_nearby(point: Point, salt: int | None) -> dict[str, Array]:

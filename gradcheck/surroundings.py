@@ -181,7 +181,8 @@ class Surroundings:
         estimate = estimate_slope(
             ray, target=rtol * abs(claimed), noise=self.point.noise(ray), headroom=headroom(ray)
         )
-        verdict, _, _ = judge(claimed, estimate, rtol=rtol)
+        underflow = self.point.underflow(name, v)
+        verdict, _, _ = judge(claimed, estimate, rtol=rtol, slack=underflow, negligible=underflow)
         if estimate.local is not Local.SMOOTH or verdict is Verdict.INCONCLUSIVE:
             return Sampled.UNDECIDED
         return Sampled.REFUTED if verdict is Verdict.WRONG else Sampled.VERIFIED

@@ -109,13 +109,18 @@ class _Ladder:
 
     def __init__(self, ray: Ray, noise: float) -> None:
         self.ray = ray
-        self.noise = noise
+        self.measured = noise
         self.grained = False
         self.ceiling = COARSEST_EXPONENT
         self.samples: dict[int, tuple[float, float]] = {}
         self.central: Limits | None = None
-        self.right: Limits | None = None
-        self.left: Limits | None = None
+        self._sides: dict[str, _Quotients] = {}
+        self._limits: dict[str, Limits | None] = {}
+
+    @property
+    def noise(self) -> float:
+        """Measured noise, and never less than the rounding of the outputs that move."""
+        return max(self.measured, self.ray.rounding())
 
     def climb(self, exponents: Sequence[int]) -> None:
         for exponent in exponents:
@@ -130,6 +135,7 @@ class _Ladder:
             "right": ([], [], []),
             "left": ([], [], []),
         }
+        noise = self.noise
         for exponent in sorted(self.samples, reverse=True):
             step, (plus, minus) = 2.0**exponent, self.samples[exponent]
             for name, moved, quotient in (
@@ -142,14 +148,33 @@ class _Ladder:
                     steps.append(step)
                     quotients.append(quotient)
                     # A value far from f(x) is rounded by its own size, and so is its argument.
-                    noises.append(max(self.noise, EPS * moved))
+                    noises.append(max(noise, EPS * moved))
+        self._sides, self._limits = sides, {}
         # A kink in the slope itself (Huber's, at its corner) leaves an error linear in the step.
-        even, linear = (extrapolate(*sides["central"], power) for power in (2, 1))
+        even, linear = (self._extrapolated("central", power) for power in (2, 1))
         self.central = even
         if even is not None and linear is not None and even.agree and linear.agree:
             self.central = min(even, linear, key=_bound)
-        self.right = extrapolate(*sides["right"], 1)
-        self.left = extrapolate(*sides["left"], 1)
+
+    def _extrapolated(self, side: str, power: int) -> Limits | None:
+        hidden = self.ray.hidden() / 2.0 ** max(self.samples)
+        return extrapolate(*self._sides[side], power, hidden, self.ray.rounding())
+
+    @property
+    def right(self) -> Limits | None:
+        """Limit from above."""
+        return self._one_side("right")
+
+    @property
+    def left(self) -> Limits | None:
+        """Limit from below."""
+        return self._one_side("left")
+
+    def _one_side(self, side: str) -> Limits | None:
+        # Asked for when the ladder stands: while it grows, the central limit is enough.
+        if side not in self._limits:
+            self._limits[side] = self._extrapolated(side, 1)
+        return self._limits[side]
 
     def leading(self) -> Limits | None:
         return self.central or self.right or self.left
@@ -211,7 +236,7 @@ class _Ladder:
             return
         grain = granularity(self.ray, [2.0**exponent for exponent in COARSEST_EXPONENTS[1:]])
         if grain > self.noise:
-            self.noise = grain
+            self.measured = grain
             self._extrapolate()
 
     def rungs(self) -> tuple[Rung, ...]:
@@ -262,7 +287,7 @@ def estimate_slope(
     >>> abs(found.value - 50.0) <= found.error < 1e-6
     True
     """
-    ladder = _Ladder(ray, max(noise, ray.rounding()))
+    ladder = _Ladder(ray, noise)
     ladder.ceiling = COARSEST_EXPONENT + headroom
     ladder.climb(FIRST_EXPONENTS)
     ladder.look_for_grain()
@@ -414,7 +439,8 @@ def _growth(ladder: _Ladder) -> Local | None:
             value = ladder.samples[exponent][side]
             if math.isfinite(value) and abs(value) > ABOVE_ROUNDING * ladder.ray.rounding():
                 quotients.append(abs(value) / 2.0**exponent)
-        ratios = [fine / rough for fine, rough in itertools.pairwise(quotients)]
+        pairs = itertools.pairwise(quotients)
+        ratios = [fine / rough for fine, rough in pairs if rough > 0.0]  # they may underflow
         finest = min(ratios[:GROWING_RUNGS], default=0.0)
         if len(ratios) < GROWING_RUNGS:
             continue

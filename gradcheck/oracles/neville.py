@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -26,6 +28,17 @@ LARGEST_FACTOR = 2.0**500
 CREDIBLE = 0.25
 """A candidate may contradict the best one only if its own bound is this much smaller than the gap
 between them."""
+
+RESOLVED = 100.0
+"""What departs by so many times the rounding of the values is resolved to a percent."""
+
+DRIFTING = 4
+DRIFT_GROWTH = 3.0
+DRIFT_SAFETY = 2.0
+"""Drift is what this many of the finest rungs agree on: on one side, and growing by less than 3."""
+
+SLOW = 0.5
+"""Quotients whose changes shrink by less than this from one rung to the next converge slowly."""
 
 RELATIVE_FLOOR = 1e-10
 """No difference quotient is trusted beyond this relative accuracy, however well rungs agree."""
@@ -86,7 +99,12 @@ class Limits(NamedTuple):
 
 
 def extrapolate(
-    steps: Sequence[float], quotients: Sequence[float], noises: Sequence[float], power: int
+    steps: Sequence[float],
+    quotients: Sequence[float],
+    noises: Sequence[float],
+    power: int,
+    hidden: float = 0.0,
+    rounding: float = 0.0,
 ) -> Limits | None:
     """Limits of ``quotients`` as the step goes to 0, or ``None`` with too few rungs.
 
@@ -105,20 +123,87 @@ def extrapolate(
         Absolute noise of the function values, at each step.
     power : {1, 2}
         Leading power of the step in the truncation error.
+    hidden : float
+        Slope that no quotient can show.
+    rounding : float
+        Absolute rounding of the function values: what they move by beyond it is no noise of theirs.
     """
     ratios = [1.0]
     for k in range(1, len(steps)):
         ratios.append(min(steps[k - 1] / steps[k], LARGEST_FACTOR) ** power)
+    reached = len(steps) - FINER_RUNGS  # a value needs this many rungs below it
+    tails = [_slow_tail(quotients, steps, noises, k) for k in range(reached)]
     limits: list[Limit] = []
-    for k, value, truncation in candidates(tableau(quotients, ratios)):
-        if k + FINER_RUNGS >= len(steps):
-            break
-        seen = max(abs(quotients[j] - value) * steps[j] for j in range(k + 1, len(steps)))
-        drowned = SAFETY_NOISE * max(noises[k], seen) / steps[k]
-        floor = RELATIVE_FLOOR * abs(value)
-        error = SAFETY_TRUNCATION * truncation + drowned + floor
-        limits.append(Limit(value, error, SAFETY_TRUNCATION * truncation, drowned, k))
-    return _two_answers(limits) if limits else None
+    for k, value, truncation in candidates(tableau(quotients[: max(0, reached)], ratios)):
+        loudest = noises[k]
+        for j in range(k + 1, len(steps)):
+            seen = abs(quotients[j] - value) * steps[j]
+            if seen > loudest:  # a call of max() costs more than all the rest
+                loudest = seen
+        drowned = SAFETY_NOISE * loudest / steps[k]
+        left = SAFETY_TRUNCATION * max(truncation, tails[k])
+        error = left + drowned + RELATIVE_FLOOR * abs(value) + hidden
+        limits.append(Limit(value, error, left, drowned, k))
+    if not limits:
+        return None
+    steady, fine = _two_answers(limits)
+    finest = _resolved(steps, quotients, fine, rounding)[-DRIFTING:]
+    drift = _drift(quotients, fine.value, finest)
+    if drift > 0.0:
+        drift += _slow_tail(quotients, steps, noises, finest[0])
+    drifted = fine._replace(error=max(fine.error, DRIFT_SAFETY * drift))
+    return Limits(drifted if steady is fine else steady, drifted)
+
+
+def _resolved(
+    steps: Sequence[float], quotients: Sequence[float], limit: Limit, rounding: float
+) -> list[int]:
+    """Rungs finer than that of ``limit`` that depart from it by far more than by rounding."""
+    return [
+        j
+        for j in range(limit.rung + 1, len(steps))
+        if abs(quotients[j] - limit.value) * steps[j] > RESOLVED * rounding
+    ]
+
+
+def _drift(quotients: Sequence[float], value: float, finest: Sequence[int]) -> float:
+    """How far the finest quotients have drifted from ``value`` to one side; 0 for noise.
+
+    Noise drives quotients from the slope to either side, each rung further by the ratio of the
+    steps, 8. What stays on one side and grows slower is a slope that coarser rungs have not seen:
+    of a function that saturates within them, or converges slowly. Noise looks so in one of 2000.
+    """
+    if len(finest) < DRIFTING:
+        return 0.0
+    gaps = [quotients[j] - value for j in finest]
+    if not (all(gap > 0.0 for gap in gaps) or all(gap < 0.0 for gap in gaps)):
+        return 0.0
+    slow = all(abs(b) < DRIFT_GROWTH * abs(a) for a, b in itertools.pairwise(gaps))
+    return abs(gaps[-1]) if slow else 0.0
+
+
+def _slow_tail(
+    quotients: Sequence[float], steps: Sequence[float], noises: Sequence[float], k: int
+) -> float:
+    """How far quotients still have to go that converge too slowly to be extrapolated; else 0.
+
+    Where the error is a power p of the step, what quotients change by for each halving falls by
+    2**-p from one halving to the next, and that ratio gives what is left. The tableau covers any p
+    above a third, as of ``x ** 1.5`` at 0; but ``x ** 1.027`` has eighteen times as far to go as
+    from the last rung eight times as long.
+    """
+    if k < 2:
+        return 0.0
+    last, before = (_change(quotients, steps, j) for j in (k, k - 1))
+    whole = last * math.log2(steps[k - 1] / steps[k])
+    if not SLOW * before < last < before or whole * steps[k] <= SAFETY_NOISE * noises[k]:
+        return 0.0
+    return whole * last / (before - last)
+
+
+def _change(quotients: Sequence[float], steps: Sequence[float], k: int) -> float:
+    """What the quotient changed by to rung k, for each halving of the step."""
+    return abs(quotients[k] - quotients[k - 1]) / math.log2(steps[k - 1] / steps[k])
 
 
 def _two_answers(limits: Sequence[Limit]) -> Limits:

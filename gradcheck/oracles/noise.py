@@ -47,6 +47,7 @@ def granularity(ray: Ray, steps: Sequence[float]) -> float:
     The last bit set in any output seen at ``±steps`` is that output's grain; an ordinary float
     function uses all its bits. Float32 arithmetic inside a float64 function, ``(1e10 + x) - 1e10``
     and tabulated functions have coarse grains, and differences finer than the grain say nothing.
+    An output that does not move has no grain to show: it may just be a round number.
 
     Parameters
     ----------
@@ -71,8 +72,10 @@ def granularity(ray: Ray, steps: Sequence[float]) -> float:
     total = 0.0
     for name, u in ray.cotangent.items():
         if seen and seen[0][name].dtype.kind == "f":
-            grains = np.minimum.reduce([_last_bits(outputs[name]) for outputs in seen])
-            total += float(np.sum(np.abs(u) * np.where(np.isfinite(grains), grains, 0.0)))
+            values = [outputs[name] for outputs in seen]
+            grains = np.minimum.reduce([_last_bits(each) for each in values])
+            moves = np.logical_or.reduce([each != ray.centre[name] for each in values])
+            total += float(np.sum(np.abs(u) * np.where(moves & np.isfinite(grains), grains, 0.0)))
     return total
 
 

@@ -43,12 +43,14 @@ class Ray:
 
     __slots__ = (
         "_centre",
-        "_magnitude",
+        "_moving",
+        "_rounding",
         "cotangent",
         "direction",
         "failures",
         "inputs",
         "odd_outputs",
+        "places",
         "value",
     )
 
@@ -66,8 +68,10 @@ class Ray:
         self.cotangent = cotangent
         self.failures: list[Exception] = []
         self.odd_outputs: list[str] = []
+        self.places = 1.0
         self._centre = centre
-        self._magnitude: float | None = None
+        self._moving: Arrays = {}
+        self._rounding: float | None = None
 
     @property
     def centre(self) -> Arrays:
@@ -109,14 +113,38 @@ class Ray:
         return self.difference(self.outputs(step), self.outputs(-step))
 
     def offset(self, step: float) -> float:
-        """``g(step) = <u, f(x + step v) - f(x)>``: one forward."""
-        return self.difference(self.outputs(step), self.centre)
+        """``g(step) = <u, f(x + step v) - f(x)>``: one forward, and a look at which outputs move."""
+        outputs = self.outputs(step)
+        if outputs is not None:
+            self._note_moving(outputs)
+        return self.difference(outputs, self.centre)
+
+    def _note_moving(self, outputs: Arrays) -> None:
+        for name in self.cotangent:
+            moves = outputs[name] != self.centre[name]
+            known = self._moving.get(name)
+            if known is None or np.any(moves & ~known):
+                self._moving[name] = moves if known is None else known | moves
+                self._rounding = None
 
     def rounding(self) -> float:
-        """Noise that any output has: one unit in the last place of every term of ``<u, f(x)>``."""
-        if self._magnitude is None:
-            self._magnitude = rounding_of(self.cotangent, self.centre)
-        return self._magnitude
+        """Noise that any output has: ``places`` last places of every term of ``<u, f(x)>``.
+
+        Once `offset` was asked, of those terms only that have been seen to move.
+        """
+        if self._rounding is None:
+            self._rounding = rounding_of(self._weights(), self.centre)
+        return self.places * self._rounding
+
+    def hidden(self) -> float:
+        """How far the terms that never moved may have moved unseen: their own last places."""
+        return max(0.0, self.places * rounding_of(self.cotangent, self.centre) - self.rounding())
+
+    def _weights(self) -> Arrays:
+        """The cotangent of the outputs that move; of all, while none was seen to."""
+        if not any(np.any(moves) for moves in self._moving.values()):
+            return dict(self.cotangent)
+        return {name: np.where(self._moving[name], u, 0.0) for name, u in self.cotangent.items()}
 
     def moving_size(self, step: float) -> float:
         """Root sum of squares of the terms of ``<u, f>`` that differ between ``x`` and ``x + step v``.
