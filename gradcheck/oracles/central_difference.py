@@ -124,8 +124,8 @@ class _Ladder:
 
     def climb(self, exponents: Sequence[int]) -> None:
         for exponent in exponents:
-            if exponent not in self.samples:
-                step = 2.0**exponent
+            step = 2.0**exponent
+            if exponent not in self.samples and self.ray.resolves(step):
                 self.samples[exponent] = (self.ray.offset(step), self.ray.offset(-step))
         self._extrapolate()
 

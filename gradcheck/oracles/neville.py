@@ -132,7 +132,7 @@ def extrapolate(
     for k in range(1, len(steps)):
         ratios.append(min(steps[k - 1] / steps[k], LARGEST_FACTOR) ** power)
     reached = len(steps) - FINER_RUNGS  # a value needs this many rungs below it
-    tails = [_slow_tail(quotients, steps, noises, k) for k in range(reached)]
+    tails = _slow_tails(quotients, steps, noises)
     limits: list[Limit] = []
     for k, value, truncation in candidates(tableau(quotients[: max(0, reached)], ratios)):
         loudest = noises[k]
@@ -150,7 +150,7 @@ def extrapolate(
     finest = _resolved(steps, quotients, fine, rounding)[-DRIFTING:]
     drift = _drift(quotients, fine.value, finest)
     if drift > 0.0:
-        drift += _slow_tail(quotients, steps, noises, finest[0])
+        drift += tails[finest[0]]
     drifted = fine._replace(error=max(fine.error, DRIFT_SAFETY * drift))
     return Limits(drifted if steady is fine else steady, drifted)
 
@@ -162,7 +162,7 @@ def _resolved(
     return [
         j
         for j in range(limit.rung + 1, len(steps))
-        if abs(quotients[j] - limit.value) * steps[j] > RESOLVED * rounding
+        if quotients[j] != 0.0 and abs(quotients[j] - limit.value) * steps[j] > RESOLVED * rounding
     ]
 
 
@@ -182,23 +182,27 @@ def _drift(quotients: Sequence[float], value: float, finest: Sequence[int]) -> f
     return abs(gaps[-1]) if slow else 0.0
 
 
-def _slow_tail(
-    quotients: Sequence[float], steps: Sequence[float], noises: Sequence[float], k: int
-) -> float:
-    """How far quotients still have to go that converge too slowly to be extrapolated; else 0.
+def _slow_tails(
+    quotients: Sequence[float], steps: Sequence[float], noises: Sequence[float]
+) -> list[float]:
+    """How far quotients still have to go, rung by rung, that converge too slowly; else 0.
 
     Where the error is a power p of the step, what quotients change by for each halving falls by
     2**-p from one halving to the next, and that ratio gives what is left. The tableau covers any p
     above a third, as of ``x ** 1.5`` at 0; but ``x ** 1.027`` has eighteen times as far to go as
-    from the last rung eight times as long.
+    from the last rung eight times as long. Rungs that differ by no more than noise know nothing
+    better than the rung before.
     """
-    if k < 2:
-        return 0.0
-    last, before = (_change(quotients, steps, j) for j in (k, k - 1))
-    whole = last * math.log2(steps[k - 1] / steps[k])
-    if not SLOW * before < last < before or whole * steps[k] <= SAFETY_NOISE * noises[k]:
-        return 0.0
-    return whole * last / (before - last)
+    tails = [0.0] * min(2, len(steps))
+    for k in range(2, len(steps)):
+        last, before = (_change(quotients, steps, j) for j in (k, k - 1))
+        whole = last * math.log2(steps[k - 1] / steps[k])
+        if whole * steps[k] <= SAFETY_NOISE * noises[k]:
+            tails.append(tails[-1])
+        else:
+            slow = SLOW * before < last < before
+            tails.append(whole * last / (before - last) if slow else 0.0)
+    return tails
 
 
 def _change(quotients: Sequence[float], steps: Sequence[float], k: int) -> float:

@@ -17,6 +17,10 @@ UNDERFLOW = 2.0**-1074
 """Rounding error of a value that underflows, zero included."""
 
 
+UNRESOLVED = 0.25
+"""A step of which rounding takes more than this share is no step of that length."""
+
+
 class Ray:
     """The projection of a subject on one direction and one cotangent.
 
@@ -87,6 +91,25 @@ class Ray:
         for name, v in self.direction.items():
             moved[name] = self.inputs[name] + np.asarray(step * v)
         return moved
+
+    def resolves(self, step: float) -> bool:
+        """Whether ``x + step v`` is there in floating point: a step far below the last place is not.
+
+        >>> ray = Ray(lambda a: a["x"], {"x": np.full(1, 1e10)}, {"x": np.ones(1)},
+        ...           {"out": np.ones(1)})
+        >>> ray.resolves(1e-3), ray.resolves(1e-7)
+        (True, False)
+        """
+        missed = asked = 0.0
+        with np.errstate(all="ignore"):
+            for name, v in self.direction.items():
+                x, wanted = self.inputs[name], np.asarray(step * v)
+                longest = float(np.max(np.abs(wanted), initial=0.0))
+                if longest > 0.0:  # beside the longest, squares do not underflow
+                    off = (((x + wanted) - x) - wanted) / longest
+                    missed += float(np.sum(np.abs(off) ** 2)) * longest
+                    asked += float(np.sum(np.abs(wanted / longest) ** 2)) * longest
+        return not missed > UNRESOLVED**2 * asked
 
     def outputs(self, step: float) -> Arrays | None:
         """``f(x + step v)`` by output name, or ``None`` where the function raises."""

@@ -23,8 +23,9 @@ LOW_PRECISION = 1e-5
 JITTER = 4.0
 """Units in the last place by which numbers are moved to see what rounding does."""
 
-DIGITS = 2.0**9
-"""The parity of this digit of a mantissa sends an entry up or down; float16 has it too."""
+DIGITS = 2.0**9, 2.0**6, 2.0**3
+"""The parity of this digit of a mantissa sends an entry up or down; float16 has it too. One digit
+may send all entries of a small array the same way, and show no rounding."""
 
 LARGE = 4096
 """Entries above which memory traffic costs more than the interpreter."""
@@ -130,7 +131,7 @@ def is_numeric(array: Array) -> bool:
     return array.dtype.kind in "fciub"
 
 
-def jittered(array: Array) -> Array:
+def jittered(array: Array, digit: int = 0) -> Array:
     """Every entry moved up or down by a few units in its last place, so that it rounds anew.
 
     The direction depends on the entry's own digits: zeros stay zero and ties stay tied.
@@ -143,7 +144,7 @@ def jittered(array: Array) -> Array:
         return array
     with np.errstate(all="ignore"):
         mantissa = np.frexp(array.real.astype(np.float64))[0]
-        direction = 1 - 2 * (np.floor(mantissa * DIGITS) % 2)
+        direction = 1 - 2 * (np.floor(mantissa * DIGITS[digit]) % 2)
         moved = array * (1 + JITTER * _eps(array.dtype) * direction)
     return np.asarray(moved, dtype=array.dtype)
 

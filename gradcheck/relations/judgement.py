@@ -8,6 +8,7 @@ from contextlib import suppress
 import numpy as np
 
 from gradcheck.relations.agreement import (
+    DIGITS,
     LOW_PRECISION,
     allowance,
     discrepancy,
@@ -141,9 +142,10 @@ def _noise(scene: Scene, name: str) -> float:
 
 def _moved(scene: Scene, name: str) -> Iterator[Array]:
     """The gradient of ``name`` in calls that differ from the first by rounding only."""
-    with suppress(Broken):
-        if (jittered := scene.jittered_claim.get(name)) is not None:
-            yield jittered
+    for digit in range(len(DIGITS)):
+        with suppress(Broken):
+            if (jittered := scene.jittered_claim(digit).get(name)) is not None:
+                yield jittered
     with suppress(Broken):
         if (tripled := scene.tripled_claim.get(name)) is not None:
             yield tripled / 3.0

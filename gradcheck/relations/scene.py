@@ -217,10 +217,9 @@ class Scene:
         """The value with every input moved by a few units in its last place."""
         return self.shared("jittered_outputs", self._jitter_value)
 
-    @property
-    def jittered_claim(self) -> Claims:
+    def jittered_claim(self, digit: int) -> Claims:
         """The claim with every number moved by a few units in its last place: rounding noise."""
-        return self.shared("jittered_claim", self._jitter)
+        return self.shared(f"jittered_claim {digit}", lambda: self._jitter(digit))
 
     @property
     def tripled_claim(self) -> Claims:
@@ -352,9 +351,9 @@ class Scene:
         inputs = {name: jittered(np.asarray(array)) for name, array in self.inputs.items()}
         return named_outputs(self.value(inputs, "at inputs moved by rounding"))
 
-    def _jitter(self) -> Claims:
-        inputs = {name: jittered(np.asarray(array)) for name, array in self.inputs.items()}
-        cotangent = {name: jittered(array) for name, array in self.cotangents.items()}
+    def _jitter(self, digit: int) -> Claims:
+        inputs = {name: jittered(np.asarray(array), digit) for name, array in self.inputs.items()}
+        cotangent = {name: jittered(array, digit) for name, array in self.cotangents.items()}
         bar = like_output(cotangent, self.output)
         return self.quietly(lambda: self.vjp(inputs, bar, "at inputs moved by rounding"))
 

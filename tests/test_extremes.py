@@ -1,0 +1,146 @@
+"""Points where numbers of all sizes meet: right code is not accused there, and wrong code is."""
+
+import numpy as np
+import pytest
+from scipy import special
+
+import gradcheck
+from gradcheck.oracles import Ray, estimate_slope
+from gradcheck.oracles.neville import extrapolate
+from gradcheck.result import Verdict
+
+CORRECT, WRONG, INCONCLUSIVE = Verdict.CORRECT, Verdict.WRONG, Verdict.INCONCLUSIVE
+
+
+def tanh_backward(y_bar, x):
+    return y_bar / np.cosh(np.clip(x, -350, 350)) ** 2
+
+
+def tanh_backward_doubled(y_bar, x):
+    return 2 * tanh_backward(y_bar, x)
+
+
+@pytest.mark.parametrize("huge", [1e6, 1e13, 1e50])
+@pytest.mark.parametrize("small", [0.0, 1.0, 1e-47])
+@pytest.mark.parametrize("seed", range(3))
+def test_an_entry_beside_a_huge_one_is_judged_by_steps_of_its_own(huge, small, seed):
+    x = np.array([huge, small, 0.5])
+    assert gradcheck.check_vjp(np.tanh, tanh_backward, (x,), seed=seed).verdict is not WRONG
+    found = gradcheck.check_vjp(np.tanh, tanh_backward_doubled, (x,), seed=seed)
+    assert found.verdict is WRONG
+
+
+def residual(x, w):
+    return x + np.tanh(x @ w)
+
+
+def residual_backward(y_bar, x, w):
+    z_bar = y_bar * (1 - np.tanh(x @ w) ** 2)
+    return y_bar + z_bar @ w.T, x.T @ z_bar
+
+
+@pytest.mark.parametrize("huge", [1e10, 1e16, -5e49])
+def test_a_slope_below_every_step_is_no_bug_where_the_complex_step_has_it(huge):
+    point = np.array([[huge]]), np.array([[0.0]])
+    result = gradcheck.check_vjp(residual, residual_backward, point)
+    assert result.verdict is not WRONG
+
+
+def test_a_complex_step_that_drops_parts_is_not_heard():
+    def scaled(x):  # np.abs drops the imaginary part, and so does the wrong backward
+        return x / np.abs(x).max()
+
+    def scaled_backward(y_bar, x):
+        return (y_bar / np.abs(x).max(),)
+
+    x = np.array([0.5, -2.0, 1.0])
+    assert gradcheck.check_vjp(scaled, scaled_backward, (x,)).verdict is WRONG
+
+
+@pytest.mark.parametrize("power", [1.003, 1.0263, 1.1])
+def test_slow_convergence_at_the_edge_of_a_domain_is_no_slope(power):
+    def backward(y_bar, x):
+        return (y_bar * power * x ** (power - 1),)
+
+    with np.errstate(invalid="ignore"):
+        result = gradcheck.check_vjp(lambda x: x**power, backward, (np.array([1.0, 0.0]),))
+    assert result.verdict is not WRONG
+
+
+@pytest.mark.parametrize("power", [0.003, 0.0263, 0.1])
+def test_the_bound_of_slow_quotients_holds_their_limit(power):
+    steps = [8.0**-k for k in range(12)]
+    found = extrapolate(steps, [h**power for h in steps], [0.0] * 12, 1)
+    assert abs(found.fine.value) <= found.fine.error
+
+
+def test_quotients_that_drift_to_one_side_widen_the_bound():
+    # A function that saturates within all but the finest steps.
+    ray = Ray(
+        lambda a: np.tanh(1e9 * a["x"]), {"x": np.zeros(1)}, {"x": np.ones(1)}, {"out": np.ones(1)}
+    )
+    found = estimate_slope(ray, target=1e9)
+    low, high = found.interval()
+    assert not np.isfinite(found.error) or low <= 1e9 <= high
+
+
+def attention(q, k, v):
+    return special.softmax(q @ k.T, axis=-1) @ v
+
+
+def attention_backward(y_bar, q, k, v):
+    p = special.softmax(q @ k.T, axis=-1)
+    p_bar = y_bar @ v.T
+    s_bar = p * (p_bar - (p_bar * p).sum(axis=-1, keepdims=True))
+    return s_bar @ k, s_bar.T @ q, p.T @ y_bar
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_claim_of_nothing_but_rounding_is_not_called_wrong(seed):
+    q = k = np.full((2, 1), 1000.0)
+    v = np.array([[0.0], [1.0]])
+    result = gradcheck.check_vjp(attention, attention_backward, (q, k, v), seed=seed)
+    assert result.verdict is not WRONG
+
+
+def determinant(a):
+    return a[0, 0] * a[1, 1] - a[0, 1] * a[1, 0]
+
+
+def determinant_backward(y_bar, a):  # 0 for singular matrices: wrong, and noisy around them
+    value = determinant(a)
+    return (np.zeros_like(a) if value == 0 else y_bar * value * np.linalg.inv(a).T,)
+
+
+def test_a_zero_among_noisy_claims_is_no_rounding_error():
+    singular = np.array([[1.0, 2.0], [2.0, 4.0]])
+    assert gradcheck.check_vjp(determinant, determinant_backward, (singular,)).verdict is WRONG
+
+
+def test_a_claim_that_rounding_may_make_anything_is_not_correct():
+    def cancelling(y_bar, x):  # right but for rounding, of which it is made
+        return (y_bar * ((1e18 + x) - 1e18),)
+
+    result = gradcheck.check_vjp(lambda x: x**2 / 2, cancelling, (np.array([3.0, 5.0]),))
+    assert result.verdict is not CORRECT
+
+
+def test_a_claim_that_underflows_before_its_function_is_right():
+    def softplus(z):
+        return np.sum(np.logaddexp(0, z))
+
+    result = gradcheck.check_vjp(softplus, lambda u, z: (u * special.expit(z),), ([-710.0],))
+    assert result.verdict is CORRECT
+
+
+def test_an_output_that_does_not_move_adds_no_noise():
+    # Beside 1e10 the last place is 2e-6; the other output is as sharp as ever.
+    def pair(x):
+        return np.array([1e10, np.sin(x[0])])
+
+    result = gradcheck.check_vjp(pair, lambda u, x: (u[1:] * np.cos(x),), (np.array([0.7]),))
+    assert result.verdict is CORRECT
+    wrong = gradcheck.check_vjp(
+        pair, lambda u, x: (u[1:] * np.cos(x) * (1 + 1e-6),), (np.array([0.7]),)
+    )
+    assert wrong.verdict is WRONG
