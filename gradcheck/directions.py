@@ -37,6 +37,12 @@ LARGE = 4096
 """From this many entries on, normal numbers are looked up by 12 random bits each: ten times as fast
 as drawing them, and their 4096 distinct values are still far from the two of Rademacher's."""
 
+BLOCK = 16384
+"""Numbers looked up at a time: what is needed besides stays in the cache."""
+
+FIRST_ENTRIES = 64
+"""Of a large array: enough to show that its entries are not all near each other."""
+
 
 def coordinate_scales(x: Array) -> Array:
     """Size of each entry, or the least share of its array; 0 for entries that are infinite.
@@ -45,12 +51,12 @@ def coordinate_scales(x: Array) -> Array:
     [5.0, 0.0226, 0.3]
     """
     size = np.abs(x).astype(np.float64, copy=False)
-    total = float(size.sum())
+    largest = float(size.max(initial=0.0))
     finite: Any = True
-    if not math.isfinite(total):
+    if not math.isfinite(largest):
         finite = np.isfinite(size)
         size = np.where(finite, size, 0.0)
-    largest = float(size.max(initial=0.0))
+        largest = float(size.max(initial=0.0))
     if largest < AS_GOOD_AS_ZERO:
         return np.where(finite, np.ones(x.shape), 0.0)
     flat = size.reshape(-1)
@@ -58,12 +64,19 @@ def coordinate_scales(x: Array) -> Array:
         typical = math.sqrt(float(flat @ flat) / flat.size)
     else:  # squares would leave the range
         typical = largest * math.sqrt(float(np.mean((flat / largest) ** 2)))
-    scales = np.maximum(size, SMALLEST_SHARE * typical)
-    spread = _spread(x)
-    if 0.0 < spread < SMALLEST_SHARE * typical:
+    least = SMALLEST_SHARE * typical
+    scales = np.maximum(size, least, out=size if size.ndim else None)
+    if _has_offset(x, least):
         # Numbers far from zero and near each other: what they are made of is their differences.
-        scales = np.full(x.shape, max(spread, OFFSET_SHARE * typical))
+        scales = np.full(x.shape, max(_spread(x), OFFSET_SHARE * typical))
     return scales if finite is True else np.where(finite, scales, 0.0)
+
+
+def _has_offset(x: Array, least: float) -> bool:
+    """Whether real entries are all nearer to each other than ``least``, but not all the same."""
+    if x.size > LARGE and _spread(x.flat[:FIRST_ENTRIES]) >= least:
+        return False  # as nearly always; the rest need not be read
+    return 0.0 < _spread(x) < least
 
 
 def _spread(x: Array) -> float:
@@ -91,13 +104,18 @@ def gaussian(generator: np.random.Generator, like: Array) -> Array:
 def _normal(generator: np.random.Generator, like: Array) -> Array:
     if like.size < LARGE:
         return np.asarray(generator.standard_normal(like.shape))
-    bits = np.frombuffer(generator.bytes(2 * like.size), dtype=np.uint16) & 4095
-    return np.take(_quantiles(), bits).reshape(like.shape)
+    bits = np.frombuffer(generator.bytes(2 * like.size), dtype=np.uint16)
+    drawn = np.empty(like.size)
+    for start in range(0, like.size, BLOCK):
+        block = slice(start, start + BLOCK)
+        np.take(_quantiles(), bits[block] & 4095, out=drawn[block], mode="clip")
+    return drawn.reshape(like.shape)
 
 
 def direction(generator: np.random.Generator, x: Array) -> Array:
     """A Gaussian direction, scaled per coordinate."""
-    return gaussian(generator, x) * coordinate_scales(x)
+    drawn, scales = gaussian(generator, x), coordinate_scales(x)
+    return np.multiply(drawn, scales, out=drawn if drawn.ndim else None)
 
 
 def along(x: Array, flat: int, size: float, part: str = "real") -> Array:
