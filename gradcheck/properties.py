@@ -586,7 +586,7 @@ class _Run:
         self.tally = _Tally()
         self.found: dict[type[GradientMismatch], Case] = {}
         self.witnesses: dict[type[GradientMismatch], list[Case]] = {}
-        self.failing: set[str] = set()
+        self.failing: dict[str, type[GradientMismatch] | None] = {}
         self.calls = 0
         self.last_call = 0
 
@@ -677,27 +677,37 @@ class _Run:
         self.calls += 1
         if self.found and self.calls > self.last_call and repr(case) not in self.failing:
             return  # enough was spent; what failed once keeps failing, so that Hypothesis can end
+        # Hypothesis gets to one case by many ways, and most ways of shrinking lead back to it.
+        known = self.failing.get(repr(case)) if _is_written_in_full(case) else None
+        kind = known or self._failure(case)
+        if kind is None:
+            return
+        self.found[kind] = case
+        raise kind(f"{self.tested.name}: wrong")
+
+    def _failure(self, case: Case) -> type[GradientMismatch] | None:
+        """Check an example: the kind of its failure, or ``None``, counted."""
+        __tracebackhide__ = True
         try:
             result = self._checked(case)
         except InvalidSubject as error:
             if not isinstance(error.__cause__, REFUSALS):
-                self.failing.add(repr(case))
+                self.failing[repr(case)] = None
                 raise
             self.tally.refuse(f"the forward refused the inputs ({_short(error.__cause__)})")
             hypothesis.reject()
         except Exception:
-            self.failing.add(repr(case))
+            self.failing[repr(case)] = None
             raise
         if result.verdict is not Verdict.WRONG:
             self.tally.count(case, result)
-            return
+            return None
         if not self.found:
             self.last_call = self.calls + self._further_calls()
         kind = _kind(result, case)
-        self.found[kind] = case
         self._keep_witness(kind, case)
-        self.failing.add(repr(case))
-        raise kind(f"{self.tested.name}: wrong")
+        self.failing[repr(case)] = kind
+        return kind
 
     def _further_calls(self) -> int:
         """Checks to spend on other bugs, and on what only Hypothesis can shrink."""
@@ -785,6 +795,21 @@ class _Run:
                 f"{self.tested.name}: this test cannot fail. {rate}. Expected all. "
                 "Do: give the survivors' inputs shapes and domains where they matter."
             )
+
+
+PLAIN = (bool, int, float, complex, str, bytes, type(None))
+"""Types whose ``repr`` tells one value from every other."""
+
+
+def _is_written_in_full(case: Case) -> bool:
+    """Whether the ``repr`` of a case says all that a check depends on."""
+    return case.subject is None and all(map(_is_plain, case.options.values()))
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, (tuple, list)):
+        return all(map(_is_plain, value))
+    return type(value) in PLAIN
 
 
 def _richness(case: Case) -> int:
