@@ -7,7 +7,6 @@ collects and anyone can call; ``parametrize_with_checks`` makes one item per sub
 from __future__ import annotations
 
 import hashlib
-import re
 import sys
 import warnings
 from collections import Counter
@@ -17,7 +16,6 @@ from contextvars import Context
 from copy import copy
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from types import FrameType
 from typing import Any, TypeVar
 
 import hypothesis
@@ -39,7 +37,8 @@ from gradcheck.errors import (
     VacuousTest,
     mismatch_type,
 )
-from gradcheck.recording import PROPERTY_MARK, RunSettings, run_settings
+from gradcheck.one_liner import TestFunction, as_test, identifier, module_of
+from gradcheck.recording import RunSettings, run_settings
 from gradcheck.relations import DEFAULT, RELATIONS, Scene, relate
 from gradcheck.report.terminal import render, reproduction
 from gradcheck.result import Array, CheckResult, Diagnosis, Finding, Severity, Verdict
@@ -50,7 +49,6 @@ from gradcheck.strategies.shapes import ELLIPSIS, Axes, Bounds, Shape
 from gradcheck.subject import FunctionSubject, Inputs
 from gradcheck.trees import is_differentiable, like_output, named_outputs
 
-TestFunction = Callable[[], None]
 T = TypeVar("T")
 
 DEFAULT_PROFILE = "ci"
@@ -345,26 +343,11 @@ def _property_test(
 ) -> TestFunction:
     """The property as a test function that pytest shows at the caller's line."""
     caller = sys._getframe(2)
-    tested = _Property(function, arguments, asked, caller.f_globals.get("__name__", ""))
+    tested = _Property(function, arguments, asked, module_of(caller))
     tested.require_sense()
-    return _as_test(tested, caller)
-
-
-def _as_test(tested: _Property, caller: FrameType) -> TestFunction:
-    # Compiled at the caller's line, a traceback shows the line of the test and not our plumbing.
-    source = "\n" * (caller.f_lineno - 1) + "def test(): run()"
-    scope: dict[str, Any] = {"run": tested.run, "__name__": tested.module}
-    exec(compile(source, caller.f_code.co_filename, "exec"), scope)
-    test: Any = scope["test"]
-    test.__name__ = test.__qualname__ = _identifier(f"test_{tested.name}")
-    test.__doc__ = f"Property test of {tested.function.name}."
+    test: Any = as_test(tested.run, tested.name, caller)
     test.gradcheck = tested
-    setattr(test, PROPERTY_MARK, "")
     return test  # type: ignore[no-any-return]
-
-
-def _identifier(text: str) -> str:
-    return re.sub(r"\W+", "_", text)
 
 
 class _Property:
@@ -621,7 +604,7 @@ class _Run:
             self._example(case)
 
         # Hypothesis keeps failures by the name of the function.
-        one.__name__ = one.__qualname__ = _identifier(f"{self.tested.module} {self.tested.name}")
+        one.__name__ = one.__qualname__ = identifier(f"{self.tested.module} {self.tested.name}")
         test = hypothesis.given(case=self.tested.strategy)(one)
         seed = self._seed()
         if seed is not None:

@@ -401,6 +401,8 @@ class TrainingTrace:
         What the loop said it minimises; in memory only.
     error : BaseException, optional
         What the loop raised; in memory only.
+    promises : mapping of str to object
+        What the loop said it is to be held to; in memory only.
     """
 
     losses: tuple[float, ...]
@@ -411,6 +413,7 @@ class TrainingTrace:
     updates: tuple[Update, ...] = field(default=(), repr=False, compare=False)
     objective: Callable[..., Any] | None = field(default=None, repr=False, compare=False)
     error: BaseException | None = field(default=None, repr=False, compare=False)
+    promises: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 def _training_in_words(result: TrainingResult) -> str:
@@ -436,6 +439,8 @@ class TrainingResult:
         Names of the promises that were put to the test, kept or not.
     name : str
         Name of the loop.
+    reproduce : str
+        A line that trains and fails the same way, where the training was drawn.
     """
 
     verdict: Verdict
@@ -445,6 +450,7 @@ class TrainingResult:
     gradient: CheckResult | None = None
     checked: tuple[str, ...] = ()
     name: str = "training"
+    reproduce: str = ""
     render: Callable[[TrainingResult], str] = field(
         default=_training_in_words, repr=False, compare=False
     )

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 ROOMS = {
-    0: "result errors subject trees recording progress",
+    0: "result errors subject trees recording progress one_liner",
     1: "oracles compare hull directions relations diagnosis report strategies backends",
     2: "point entries surroundings probing exhaustive guilty_layer checking properties training"
     " cases campaign replay",

@@ -62,7 +62,8 @@ def evidence_of(result: CheckResult | TrainingResult) -> Json:
         "text": shortened(str(result), MAX_TEXT),
     }
     if isinstance(result, TrainingResult):
-        return {**shared, "training": _training(result)}
+        line = shortened(result.reproduce, MAX_TEXT)
+        return {**shared, "reproduce": line, "training": _training(result)}
     return {**shared, **_check(result)}
 
 

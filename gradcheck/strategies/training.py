@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 
 import hypothesis
 from hypothesis import HealthCheck, Phase
 
-from gradcheck.recording import PROFILE_EXAMPLES, run_settings
+from gradcheck.recording import PROFILE_EXAMPLES, record, recording, run_settings
 from gradcheck.strategies.case import Case, cases
 from gradcheck.strategies.portable import portable_backend
 from gradcheck.strategies.shapes import Bounds
@@ -20,7 +22,8 @@ CHECKS_PER_TRAINING = 5
 SHRINK_TRIALS = 40
 """Trainings that may be spent on looking for a smaller failing example after the first."""
 
-Body = Callable[[Mapping[str, Any]], None]
+Body = Callable[[Mapping[str, Any], str], None]
+"""``body(arguments, written)``: drawn arguments, and the same as they are written in a call."""
 
 
 def training_property(
@@ -36,11 +39,11 @@ def training_property(
     Parameters
     ----------
     body : callable
-        ``body(arguments)``; raises where the property does not hold.
+        ``body(arguments, written)``; raises where the property does not hold.
     draws : mapping of str to shape or strategy
         As for `gradcheck.strategies.case`.
     name : str
-        Of the property: it fixes the examples, unless the run asks for a seed.
+        Of the property, an identifier: it fixes the examples, unless the run asks for a seed.
     examples : int, optional
         Trainings to draw; ``--gradcheck-examples`` overrides it.
     axes : mapping, optional
@@ -50,48 +53,89 @@ def training_property(
     --------
     >>> from hypothesis import strategies as st
     >>> seen = []
-    >>> run = training_property(seen.append, {"width": st.integers(1, 4)}, name="x", examples=3)
-    >>> run()
-    >>> len(seen), set(seen[0])
-    (3, {'width'})
+    >>> def body(arguments, written):
+    ...     seen.append(written)
+    >>> training_property(body, {"width": st.integers(1, 4)}, name="x", examples=1)()
+    >>> seen
+    ['width=1']
     """
     strategy = cases(draws, axes=axes)
 
     def run() -> None:
         __tracebackhide__ = True
-        budget = _Budget(body)
+        search = _Search(body)
 
         def one(case: Case) -> None:
             __tracebackhide__ = True
-            budget.spend(case)
+            search.train(case)
 
         # Hypothesis keeps failures by the name of the function.
         one.__name__ = one.__qualname__ = name
-        _asked(hypothesis.given(case=strategy)(one), name, examples)()
+        test = _asked(hypothesis.given(case=strategy)(one), name, examples)
+        try:
+            test()
+        except Exception as error:
+            failure = search.told(error)
+        else:
+            return
+        raise failure
 
     return run
 
 
-class _Budget:
-    """Stops trying smaller examples after a while; what failed once keeps failing."""
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """What a training raised, from where, and what was recorded meanwhile."""
+
+    error: Exception
+    traceback: TracebackType | None
+    heard: list[Any]
+
+
+class _Search:
+    """Trainings until one fails, then a few smaller ones; what failed once keeps failing."""
 
     def __init__(self, body: Body) -> None:
         self.body = body
-        self.failed: dict[str, BaseException] = {}
-        self.trials = 0
+        self.failures: dict[str, _Failure] = {}
+        self.trials_left = SHRINK_TRIALS
 
-    def spend(self, case: Case) -> None:
+    def train(self, case: Case) -> None:
         __tracebackhide__ = True
-        self.trials += bool(self.failed)
-        if self.trials > SHRINK_TRIALS:
-            if repr(case) in self.failed:
-                raise self.failed[repr(case)]
+        if repr(case) in self.failures:
+            raise self.failures[repr(case)].error
+        if self.trials_left == 0:
             return
+        self.trials_left -= bool(self.failures)
+        heard: list[Any] = []
         try:
-            self.body({**case.arrays, **case.options})
-        except AssertionError as error:
-            self.failed[repr(case)] = error
+            with recording(heard.append, alone=True):
+                self.body({**case.arrays, **case.options}, _written(case))
+        except hypothesis.errors.HypothesisException:  # assume() in a factory is no failure
             raise
+        except Exception as error:
+            self.failures[repr(case)] = _Failure(error, error.__traceback__, heard)
+            raise
+        if not self.failures:  # what is tried while shrinking is nothing that anyone asked for
+            _pass_on(heard)
+
+    def told(self, error: Exception) -> Exception:
+        """The error that is shown, as it was raised first; what its training recorded is heard."""
+        for failure in self.failures.values():
+            if failure.error is error:
+                _pass_on(failure.heard)
+                return error.with_traceback(failure.traceback)
+        return error
+
+
+def _pass_on(results: Iterable[Any]) -> None:
+    for result in results:
+        record(result)
+
+
+def _written(case: Case) -> str:
+    arrays = [f"{name}=gradcheck.{recipe}" for name, recipe in case.recipes.items()]
+    return ", ".join([*arrays, *(f"{name}={value!r}" for name, value in case.options.items())])
 
 
 def _asked(test: Callable[[], None], name: str, examples: int | None) -> Callable[[], None]:
@@ -111,6 +155,7 @@ def _asked(test: Callable[[], None], name: str, examples: int | None) -> Callabl
         suppress_health_check=list(HealthCheck),
         report_multiple_bugs=False,
         print_blob=False,
+        verbosity=hypothesis.Verbosity.quiet,  # the body says it better
         backend=portable_backend() if asked.portable else "hypothesis",
     )
     return settings(hypothesis.seed(seed)(test))

@@ -87,7 +87,7 @@ def descend(
     batches: Sequence[Any] | Callable[[int], Iterable[Any]] | None = None,
     held_out: Callable[[Mapping[str, Array]], float] | None = None,
     progress: bool | None = None,
-    name: str = "training",
+    name: str = "",
 ) -> TrainingTrace:
     """Train an objective with an optimiser, and keep what every update did.
 
@@ -135,7 +135,7 @@ def descent_loop(
     batches: Sequence[Any] | Callable[[int], Iterable[Any]] | None = None,
     held_out: Callable[[Mapping[str, Array]], float] | None = None,
     promises: Mapping[str, Any] | None = None,
-    name: str = "training",
+    name: str = "",
 ) -> Loop:
     """The loop that `descend` runs, for `train` and `training_test`; the arguments are the same.
 

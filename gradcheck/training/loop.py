@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -41,9 +41,9 @@ class Loop:
     initial_loss : float, optional
         The loss before the first update; that of ``objective`` when not given.
     promises : mapping, optional
-        Keyword arguments for `check_training` that belong to this loop.
+        Keyword arguments for `check_training` that belong to this loop; those given there win.
     name : str
-        Shown in reports.
+        Shown in reports, as "training" where it is empty.
     updates : callable, optional
         ``updates() -> sequence of Update`` with the gradients used; `descend` provides it.
     """
@@ -54,7 +54,7 @@ class Loop:
     held_out: Callable[[], float] | None = None
     initial_loss: float | None = None
     promises: Mapping[str, Any] = field(default_factory=dict)
-    name: str = "training"
+    name: str = ""
     updates: Callable[[], Sequence[Update]] | None = None
 
 
@@ -67,7 +67,7 @@ def train(
     held_out: Callable[[], float] | None = None,
     initial_loss: float | None = None,
     progress: bool | None = None,
-    name: str = "training",
+    name: str = "",
 ) -> TrainingTrace:
     """Run a training loop and keep what it did.
 
@@ -82,7 +82,7 @@ def train(
     epochs : int
         At least 1.
     parameters, objective, held_out, initial_loss, name
-        Windows into the loop: see `Loop`.
+        Windows into the loop: see `Loop`, whose own they replace.
     progress : bool, optional
         A bar on stderr, by tqdm; by default only on a terminal.
 
@@ -104,15 +104,19 @@ def train(
     >>> train(step, epochs=3, initial_loss=16.0).losses
     (4.0, 1.0, 0.25)
     """
-    loop = (
-        step
-        if isinstance(step, Loop)
-        else Loop(step, parameters, objective, held_out, initial_loss, name=name)
-    )
+    windows = {
+        "parameters": parameters,
+        "objective": objective,
+        "held_out": held_out,
+        "initial_loss": initial_loss,
+        "name": name or None,
+    }
+    given = {window: value for window, value in windows.items() if value is not None}
+    loop = replace(step if isinstance(step, Loop) else Loop(step), **given)
     _require_loop(loop)
     require_epochs(epochs)
     recorder = _Recorder(loop)
-    with progress_bar(epochs, loop.name, progress) as advance:
+    with progress_bar(epochs, recorder.name, progress) as advance:
         while recorder.goes_on(epochs):
             recorder.run_epoch()
             advance(recorder.last_loss)
@@ -139,6 +143,7 @@ class _Recorder:
 
     def __init__(self, loop: Loop) -> None:
         self.loop = loop
+        self.name = loop.name or "training"
         self.losses: list[float] = []
         self.epochs: list[Epoch] = []
         self.stopped = ""
@@ -208,9 +213,10 @@ class _Recorder:
             initial_loss=self.initial_loss,
             epochs=tuple(self.epochs),
             stopped=self.stopped,
-            metadata={"name": self.loop.name, "epochs_asked": int(asked)},
+            metadata={"name": self.name, "epochs_asked": int(asked)},
             updates=self._updates(),
             objective=self.loop.objective,
+            promises=dict(self.loop.promises),
             error=self.error,
         )
 

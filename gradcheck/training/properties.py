@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import re
+import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gradcheck.errors import InvalidArgument
-from gradcheck.recording import PROPERTY_MARK
-from gradcheck.result import TrainingTrace
+from gradcheck.one_liner import TestFunction, as_test, identifier, module_of
+from gradcheck.recording import record
+from gradcheck.result import TrainingResult, TrainingTrace
 from gradcheck.strategies.training import training_property
 from gradcheck.training.loop import Loop, require_epochs, train
-from gradcheck.training.verdict import assert_training, make_promises
+from gradcheck.training.verdict import failed, judged, make_promises
 
 TWIN_EPOCHS = 3
 """Epochs of the second run that shows whether the seed rules everything."""
@@ -28,7 +30,7 @@ def training_test(
     same_seed: bool = True,
     name: str = "",
     **draws: Any,
-) -> Callable[[], None]:
+) -> TestFunction:
     """A property test: every drawn training keeps its promises.
 
     Parameters
@@ -82,30 +84,76 @@ def training_test(
         )
     if not draws:
         raise InvalidArgument("no draws: give one strategy per argument of the factory")
+    if examples is not None and examples < 1:
+        raise InvalidArgument(f"examples: got {examples}; expected at least 1")
     make_promises(promises or {})
-    label = name or str(getattr(factory, "__name__", "training"))
+    drawn = _Drawn(factory, epochs, promises or {}, same_seed, name or _name_of(factory))
+    caller = sys._getframe(1)
+    unique = identifier(f"{module_of(caller)} {drawn.label}")
+    run = training_property(drawn.keeps_promises, draws, name=unique, examples=examples, axes=axes)
+    return as_test(run, drawn.label, caller)
 
-    def body(drawn: Mapping[str, Any]) -> None:
+
+def _name_of(factory: Callable[..., Any]) -> str:
+    return str(getattr(factory, "__name__", "training"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """A training whose arguments are drawn."""
+
+    factory: Callable[..., Loop | Callable[[], Any] | TrainingTrace]
+    epochs: int
+    promises: Mapping[str, Any]
+    same_seed: bool
+    label: str
+
+    def keeps_promises(self, arguments: Mapping[str, Any], written: str) -> None:
+        """Train, and raise `TrainingFailed` unless every promise is kept."""
         __tracebackhide__ = True
-        trace, own = _trained(factory(**drawn), epochs, label)
-        twin = _trained(factory(**drawn), min(epochs, TWIN_EPOCHS), label)[0] if same_seed else None
-        assert_training(trace, **{**(promises or {}), "twin": twin, **own})
+        try:
+            result = self._result(arguments)
+        except Exception as error:
+            error.add_note(f"drawn: {self._call(written)}")
+            raise
+        if not result:
+            result = replace(result, reproduce=self._reproduction(written, result))
+        record(result)
+        if not result:
+            raise failed(result) from result.trace.error
 
-    test = training_property(body, draws, name=_identifier(label), examples=examples, axes=axes)
-    test.__name__ = test.__qualname__ = f"test_{_identifier(label)}"
-    test.__doc__ = f"Property test of the training {label}."
-    setattr(test, PROPERTY_MARK, "")
-    return test
+    def _result(self, arguments: Mapping[str, Any]) -> TrainingResult:
+        trace = self._trained(arguments, self.epochs)
+        twin = self._trained(arguments, self._twin_epochs) if self.same_seed else None
+        return judged(trace, {**self.promises, "twin": twin, **trace.promises})
+
+    def _trained(self, arguments: Mapping[str, Any], epochs: int) -> TrainingTrace:
+        made = self.factory(**arguments)
+        if isinstance(made, TrainingTrace):
+            return made
+        loop = made if isinstance(made, Loop) else Loop(made)
+        return train(loop, epochs, progress=False, name=loop.name or self.label)
+
+    @property
+    def _twin_epochs(self) -> int:
+        return min(self.epochs, TWIN_EPOCHS)
+
+    def _reproduction(self, written: str, result: TrainingResult) -> str:
+        """A line that trains and fails the same way."""
+        given = [f"{name}={_written(name, value)}" for name, value in self.promises.items()]
+        if any(finding.name == "seed-not-reproduced" for finding in result.findings):
+            given.append(f"twin={self._training(written, self._twin_epochs)}")
+        arguments = ", ".join([self._training(written, self.epochs), *given])
+        return f"gradcheck.assert_training({arguments})"
+
+    def _training(self, written: str, epochs: int) -> str:
+        return f"gradcheck.train({self._call(written)}, epochs={epochs})"
+
+    def _call(self, written: str) -> str:
+        name = _name_of(self.factory)
+        return f"{name if name.isidentifier() else 'factory'}({written})"
 
 
-def _trained(
-    made: Loop | Callable[[], Any] | TrainingTrace, epochs: int, name: str
-) -> tuple[TrainingTrace, Mapping[str, Any]]:
-    if isinstance(made, TrainingTrace):
-        return made, {}
-    loop = made if isinstance(made, Loop) else Loop(made, name=name)
-    return train(loop, epochs, progress=False), loop.promises
-
-
-def _identifier(text: str) -> str:
-    return re.sub(r"\W+", "_", text).strip("_")
+def _written(name: str, value: Any) -> str:
+    """A promise as it is written in a call: a number or a word as itself, all else by its name."""
+    return repr(value) if isinstance(value, (str, int, float)) else name

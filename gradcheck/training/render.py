@@ -37,7 +37,13 @@ def render(result: TrainingResult) -> str:
       2                  0.25
     """
     lines = list(_wrapped(f"{result.name}: {result.verdict.name} ({TITLES[result.verdict]})", ""))
-    for section in (_findings(result), _causes(result.diagnoses), _gradient(result)):
+    sections = (
+        _findings(result),
+        _causes(result.diagnoses),
+        _gradient(result),
+        _reproduction(result.reproduce),
+    )
+    for section in sections:
         body = list(section)
         lines += ["", *body] if body else []
     table = ["", *_losses(result.trace)]
@@ -64,6 +70,11 @@ def _causes(diagnoses: Sequence[Diagnosis]) -> Iterator[str]:
 def _gradient(result: TrainingResult) -> Iterator[str]:
     if result.gradient is not None:
         yield from _entry("gradient", f"{result.gradient.verdict.name}, checked on the spot")
+
+
+def _reproduction(line: str) -> Iterator[str]:
+    if line:
+        yield from _entry("reproduce", line)
 
 
 def _entry(label: str, text: str) -> Iterator[str]:

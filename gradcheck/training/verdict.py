@@ -8,6 +8,8 @@ from dataclasses import fields
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from gradcheck.errors import InvalidArgument, TrainingFailed
 from gradcheck.recording import record
 from gradcheck.result import Finding, Severity, TrainingResult, TrainingTrace, Verdict
@@ -87,23 +89,30 @@ def check_training(trace: TrainingTrace, **promises: Any) -> TrainingResult:
     >>> result.verdict.name, result.findings[0].name
     ('WRONG', 'loss-rises')
     """
-    run = Run(_require_trace(trace), make_promises(promises))
-    examined = {name: examine(run) for name, examine in PROMISES.items()}
-    checked = {name: list(found) for name, found in examined.items() if found is not None}
-    findings = [finding for found in checked.values() for finding in found]
-    verdict = _verdict(findings)
-    result = TrainingResult(
+    result = judged(trace, promises)
+    record(result)
+    return result
+
+
+def judged(trace: TrainingTrace, promises: Mapping[str, Any]) -> TrainingResult:
+    """What `check_training` returns, which nobody hears of."""
+    run = Run(_require_trace(trace), make_promises({**trace.promises, **promises}))
+    with np.errstate(all="ignore"):  # a run that diverged is a result, not a warning
+        examined = {name: examine(run) for name, examine in PROMISES.items()}
+        checked = {name: list(found) for name, found in examined.items() if found is not None}
+        findings = [finding for found in checked.values() for finding in found]
+        verdict = _verdict(findings)
+        diagnoses = explain(run, findings) if verdict is not Verdict.CORRECT else ()
+    return TrainingResult(
         verdict,
         trace,
         findings=tuple(findings),
-        diagnoses=explain(run, findings) if verdict is not Verdict.CORRECT else (),
+        diagnoses=diagnoses,
         gradient=run.gradient,
         checked=tuple(checked),
         name=str(trace.metadata.get("name", "training")),
         render=render,
     )
-    record(result)
-    return result
 
 
 def assert_training(trace: TrainingTrace, **promises: Any) -> None:
@@ -116,7 +125,12 @@ def assert_training(trace: TrainingTrace, **promises: Any) -> None:
     __tracebackhide__ = True
     result = check_training(trace, **promises)
     if not result:
-        raise _failure_type(_cause(result))(str(result), result) from trace.error
+        raise failed(result) from trace.error
+
+
+def failed(result: TrainingResult) -> TrainingFailed:
+    """The exception for a result that is not CORRECT."""
+    return _failure_type(_cause(result))(str(result), result)
 
 
 def _cause(result: TrainingResult) -> str:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import assume
 from hypothesis import strategies as st
 
 import gradcheck
 from gradcheck import InvalidArgument, TrainingFailed, training_test
-from gradcheck.recording import PROPERTY_MARK, RunSettings, running_with
-from gradcheck.training import Loop, descent_loop
+from gradcheck.recording import PROPERTY_MARK, RunSettings, recording, running_with
+from gradcheck.result import TrainingResult
+from gradcheck.training import Loop, convex, descent_loop
 from losses import MeanSquaredError
 from models import Dense, Network, Tanh
 from tests.training.problems import Problem, adam, flatten, gradient_descent, shuffled_batches
@@ -59,7 +65,13 @@ test_batches_of_a_shape_that_was_drawn = training_test(
 )  # fmt: skip
 
 
-def test_a_failing_training_shrinks_to_the_smallest():
+def failure_of(test):
+    with pytest.raises(TrainingFailed) as caught:
+        test()
+    return caught.value
+
+
+def test_a_failing_training_shrinks_to_the_smallest_and_is_written_as_a_call():
     sizes = []
 
     def factory(width, rows, seed):
@@ -67,11 +79,82 @@ def test_a_failing_training_shrinks_to_the_smallest():
         return with_a_sign_error_from_width_four(width, rows, seed)
 
     test = training_test(factory, epochs=8, examples=20, same_seed=False, **DRAWN)
-    with pytest.raises(TrainingFailed, match="gradient-wrong") as caught:
-        test()
-    assert sizes[-1] == (4, 8)
-    assert any("width=4" in note for note in caught.value.__notes__)
+    failure = failure_of(test)
+    assert failure.result.findings[0].name == "gradient-wrong"
+    called = "factory(width=4, rows=8, seed=0)"
+    line = f"gradcheck.assert_training(gradcheck.train({called}, epochs=8))"
+    assert failure.result.reproduce == line
+    assert "reproduce" in str(failure)
     assert len(sizes) < 120
+
+
+FAILING = {
+    "a promise of the test": ({"level": 1e-9}, {}, "level-not-reached"),
+    "a promise that is no literal": ({"optimum": convex.Optimum(-9.0, 0, 0, "")}, {}, "optimum"),
+    "a promise of the loop": ({}, {"expect": "monotone", "level": 1e-9}, "level-not-reached"),
+}
+
+
+@pytest.mark.parametrize(("promises", "own", "finding"), FAILING.values(), ids=FAILING.keys())
+def test_the_line_that_is_shown_fails_the_same_way(promises, own, finding):
+    def means(x, seed):
+        def objective(p):
+            return float(np.sum((p["w"] - x) ** 2)), {"w": 2 * np.sum(p["w"] - x, axis=0)}
+
+        return descent_loop(objective, {"w": np.full(x.shape[1], 9.0)}, None, promises=own)
+
+    axes = {"n": (3, 5), "d": (1, 3)}
+    test = training_test(
+        means, epochs=6, promises=promises, examples=4, axes=axes, x="n d", seed=seeds
+    )
+    failure = failure_of(test)
+    assert finding in failure.result.findings[0].name
+    with pytest.raises(TrainingFailed) as again:
+        exec(failure.result.reproduce, {"gradcheck": gradcheck, "means": means, **promises})
+    assert again.value.result.findings == failure.result.findings
+
+
+def test_a_factory_that_raises_tells_what_it_was_called_with():
+    def factory(width):
+        if width > 3:
+            raise KeyError("no such data set")
+        return lambda: 1.0
+
+    test = training_test(factory, epochs=3, promises={"expect": "nothing"}, width=DRAWN["width"])
+    with pytest.raises(KeyError, match="no such data set") as caught:
+        test()
+    assert caught.value.__notes__ == ["drawn: factory(width=4)"]
+
+
+def test_a_factory_may_refuse_what_was_drawn():
+    def factory(width):
+        assume(width > 3)
+        return iter(2.0 * 0.7 ** np.arange(20)).__next__
+
+    training_test(factory, epochs=10, examples=5, width=DRAWN["width"])()
+
+
+def test_nobody_hears_of_what_is_tried_while_shrinking():
+    heard = []
+    test = training_test(
+        with_a_sign_error_from_width_four, epochs=8, examples=20, same_seed=False, **DRAWN
+    )
+    with recording(heard.append, alone=True):
+        failure = failure_of(test)
+    wrong = [result for result in heard if isinstance(result, TrainingResult) and not result]
+    assert wrong == [failure.result]
+
+
+def test_the_traceback_is_that_of_the_line_of_the_test():
+    def factory(seed):
+        return iter([1.0] * 20).__next__
+
+    test = training_test(factory, epochs=10, examples=2, seed=seeds)
+    failure = failure_of(test)
+    files = [frame.filename for frame in traceback.extract_tb(failure.__traceback__)]
+    assert __file__ in files[1:]
+    assert not any(Path(hypothesis.__file__).parent in Path(file).parents for file in files)
+    assert test.__code__.co_firstlineno == factory.__code__.co_firstlineno + 3
 
 
 def test_a_loop_that_ignores_its_seed_is_found():
@@ -98,6 +181,17 @@ def test_promises_of_the_loop_come_before_those_of_the_test():
     levels["level"] = st.just(1e-9)
     with pytest.raises(TrainingFailed, match="level-not-reached"):
         training_test(factory, epochs=10, promises={"level": 100.0}, examples=3, **levels)()
+
+
+@pytest.mark.parametrize("name", ["lambda", "<lambda>", "2d", "in batches", ""])
+def test_any_name_will_do(name):
+    def make(seed):
+        return iter(2.0 * 0.7 ** np.arange(20)).__next__
+
+    test = training_test(make, epochs=10, examples=2, name=name, seed=seeds)
+    test()
+    assert test.__name__.startswith("test_")
+    assert test.__name__.isidentifier()
 
 
 def test_a_factory_may_return_a_bare_step_or_a_loop_or_a_trace():
@@ -135,8 +229,9 @@ def test_the_run_decides_how_many_trainings_and_from_which_seed():
         lambda: training_test(small_network, epochs=0, **DRAWN),
         lambda: training_test(small_network, epochs=3),
         lambda: training_test(None, epochs=3, **DRAWN),
-        lambda: training_test(small_network, epochs=3, promises={"expct": "trend"}, **DRAWN),
+        lambda: training_test(small_network, epochs=3, promises={"expects": "trend"}, **DRAWN),
         lambda: training_test(small_network, epochs=3, seed=5),
+        lambda: training_test(small_network, epochs=3, examples=0, **DRAWN),
     ],
 )
 def test_misuse_is_told_when_the_test_is_written(misuse):

@@ -7,8 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradcheck.result import Diagnosis, Epoch, Finding, Severity, TrainingResult, TrainingTrace
-from gradcheck.result import Verdict
+from gradcheck.result import (
+    Diagnosis,
+    Epoch,
+    Finding,
+    Severity,
+    TrainingResult,
+    TrainingTrace,
+    Verdict,
+)
 from gradcheck.training import check_training
 from gradcheck.training.render import LINES, WIDTH, render
 from tests.training.faults import FAULTS
@@ -33,7 +40,7 @@ def test_a_long_run_shows_its_ends_and_its_worst_rise():
         "99",
         "100",
         "...",
-        *"197 198 199 200".split(),
+        *["197", "198", "199", "200"],
     ]
 
 
