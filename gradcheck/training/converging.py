@@ -8,13 +8,16 @@ import numpy as np
 from scipy.optimize import minimize
 
 from gradcheck.result import Finding, Severity
-from gradcheck.training.cost import Cost, copied, float_arrays
+from gradcheck.training.cost import REFUSALS, Cost, copied, float_arrays
 from gradcheck.training.promises import Run
 from gradcheck.training.trends import plateau
 from gradcheck.trees import Array, ravel, unravel
 
 OVERFITTED = 0.05
 """Share of its initial loss to which one small batch must fall, where no level is given."""
+
+TOO_FAR = 1e300
+"""A loss that no line search accepts, where the objective is not finite."""
 
 
 def examine_convergence(run: Run) -> Iterator[Finding] | None:
@@ -23,6 +26,18 @@ def examine_convergence(run: Run) -> Iterator[Finding] | None:
 
 
 def _convergence_findings(run: Run) -> Iterator[Finding]:
+    missed = list(_missed(run))
+    flat = plateau(run.losses)
+    yield from missed
+    if flat is not None:
+        message = f"the loss stands at {flat.level:.4g} since epoch {flat.since + 1}"
+        yield Finding("plateau", message, Severity.NOTE)
+    elif missed and not run.trace.stopped:
+        message = "the loss has not settled at the end: train for more epochs"
+        yield Finding("still-moving", message, Severity.NOTE)
+
+
+def _missed(run: Run) -> Iterator[Finding]:
     promises, end = run.promises, float(np.median(run.losses[-3:]))
     final = run.cost.value(run.end) if run.cost is not None and run.end is not None else end
     optimal = promises.optimal_loss
@@ -33,7 +48,6 @@ def _convergence_findings(run: Run) -> Iterator[Finding]:
         yield Finding("level-not-reached", message)
     if promises.gradient_level is not None:
         yield from _gradient_level_findings(run, promises.gradient_level)
-    yield _shape_of_end(run)
 
 
 def _optimum_findings(run: Run, final: float, optimal: float) -> Iterator[Finding]:
@@ -67,14 +81,6 @@ def _gradient_level_findings(run: Run, level: float) -> Iterator[Finding]:
         yield Finding("gradient-level-not-reached", message)
 
 
-def _shape_of_end(run: Run) -> Finding:
-    flat = plateau(run.losses)
-    if flat is not None:
-        message = f"the loss stands at {flat.level:.4g} since epoch {flat.since + 1}"
-        return Finding("plateau", message, Severity.NOTE)
-    return Finding("still-moving", "the loss has not settled at the end", Severity.NOTE)
-
-
 def examine_small_batch(run: Run) -> Iterator[Finding] | None:
     """One small batch can be overfitted."""
     if run.promises.small_batch is None or run.start is None:
@@ -102,9 +108,12 @@ def overfit(cost: Cost, run: Run) -> tuple[float, float]:
 
     def flat(vector: Array) -> tuple[float, Array]:
         point = {n: a.astype(trained[n].dtype) for n, a in unravel(vector, trained).items()}
-        loss, gradients = cost({**fixed, **point})
+        try:
+            loss, gradients = cost({**fixed, **point})
+        except REFUSALS:
+            return TOO_FAR, np.zeros(vector.size)
         slope = ravel({n: gradients[n] for n in trained}).astype(np.float64)
-        return (loss, slope) if np.isfinite(loss) else (1e300, np.nan_to_num(slope))
+        return (loss, slope) if np.isfinite(loss) else (TOO_FAR, np.nan_to_num(slope))
 
     vector = ravel(copied(trained)).astype(np.float64)
     found = minimize(flat, vector, jac=True, method="L-BFGS-B", options={"maxiter": 500})

@@ -15,6 +15,10 @@ Objective = Callable[[Mapping[str, Array]], tuple[Any, Mapping[str, Any]]]
 """``objective(parameters) -> (loss, gradients)``, both mappings keyed by parameter name."""
 
 
+REFUSALS = (ArithmeticError, ValueError)
+"""What an objective may raise at a point that the harness chose: ``math.exp`` overflows."""
+
+
 class Cost:
     """An objective and the calls made to it.
 
@@ -38,10 +42,17 @@ class Cost:
         """Loss only."""
         return self(parameters)[0]
 
+    def probe(self, parameters: Mapping[str, Array]) -> float:
+        """Loss where no training has been: nan where the objective refuses to go."""
+        try:
+            return self.value(parameters)
+        except REFUSALS:
+            return float("nan")
+
     def noise(self, parameters: Mapping[str, Array], direction: Mapping[str, Array]) -> float:
         """Bound on the rounding noise of the loss around a point: measured, and the last place."""
         here = self.value(parameters)
-        level = noise_level(lambda t: self.value(moved(parameters, direction, t)) - here)
+        level = noise_level(lambda t: self.probe(moved(parameters, direction, t)) - here)
         return 4 * level + 4 * coarsest_eps(parameters) * abs(here)
 
 
@@ -120,8 +131,20 @@ def _pair(answer: Any) -> tuple[Any, Mapping[str, Any]]:
     )
 
 
+def _require_known_names(gradients: Mapping[str, Any], parameters: Mapping[str, Array]) -> None:
+    # More gradients than parameters shown are fine, and so are fewer: both at once is a typo.
+    unknown = sorted(map(str, set(gradients) - set(parameters)))
+    missing = sorted(set(float_arrays(parameters)) - set(gradients))
+    if unknown and missing:
+        raise InvalidArgument(
+            f"objective: got gradients for {', '.join(unknown)}, and none for "
+            f"{', '.join(missing)}; expected the names of the parameters"
+        )
+
+
 def _complete(gradients: Mapping[str, Any], parameters: Mapping[str, Array]) -> Arrays:
     # A parameter without an entry (or with None) claims a zero gradient: the check will say so.
+    _require_known_names(gradients, parameters)
     complete = {}
     for name, array in parameters.items():
         claim = gradients.get(name)

@@ -54,7 +54,7 @@ def safe_step(
         return SafeStep(0.0, 0.0)
 
     def fall(length: float) -> float:
-        return here - cost.value(moved(parameters, downhill, length))
+        return here - cost.probe(moved(parameters, downhill, length))
 
     def passes(length: float) -> bool:
         return fall(length) > max(SUFFICIENT * length * steepness, noise)

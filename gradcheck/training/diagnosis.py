@@ -37,6 +37,9 @@ STUCK = {
 }
 """Findings that a step too short may explain."""
 
+STARVED = STUCK | {"parameter-never-moves", "small-batch-not-overfitted"}
+"""Findings that units without a gradient may explain: they make no loss rise, and no nan."""
+
 DEAD_SHARE = 0.5
 """Share of a layer's units without any gradient from which on they are blamed."""
 
@@ -137,7 +140,8 @@ def _symmetric(cost: Cost, parameters: Arrays, u: Arrays, v: Arrays) -> bool:
     left = tree_inner_product(u, _gradient_change(cost, parameters, v))
     right = tree_inner_product(v, _gradient_change(cost, parameters, u))
     scale = max(abs(left), abs(right))
-    return bool(np.isfinite(scale)) and abs(left - right) <= SYMMETRY * scale
+    # A claim that is the same everywhere, zero above all, is no sign of another function.
+    return 0 < scale < np.inf and abs(left - right) <= SYMMETRY * scale
 
 
 def _gradient_change(cost: Cost, parameters: Arrays, direction: Arrays) -> Arrays:
@@ -193,9 +197,9 @@ def _unmoved_names(run: Run) -> list[str]:
     ]
 
 
-def suspect_dead_units(run: Run, _: set[str]) -> Iterator[Diagnosis]:
+def suspect_dead_units(run: Run, names: set[str]) -> Iterator[Diagnosis]:
     """Units that are off on every example get no gradient, and stay off."""
-    if run.cost is None or run.end is None:
+    if run.cost is None or run.end is None or not names & STARVED:
         return
     gradients = {n: g for n, g in run.end_gradient.items() if n not in run.promises.frozen}
     dead = {n: _dead_share(g) for n, g in gradients.items() if g.size and run.updates}

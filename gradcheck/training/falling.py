@@ -61,6 +61,8 @@ def _trend_findings(run: Run) -> Iterator[Finding]:
     elif end > series[0] and not found.falls(alpha) and fell_and_stayed(-series[0], _neg(series)):
         message = f"the loss ends at {end:.4g}, above its start at {series[0]:.4g}"
         yield Finding("loss-rises", message)
+    elif run.trace.stopped:
+        return  # too short a run proves nothing, and has a finding of its own
     elif not found.falls(alpha) and not fell_and_stayed(series[0], series[1:], alpha):
         message = (
             f"no falling trend in {len(series)} losses: Kendall's tau {found.tau:+.2f}, "

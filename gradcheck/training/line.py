@@ -45,7 +45,7 @@ class Line:
     def fall_at(self, factor: float) -> float:
         """How far the loss falls at this multiple; minus infinity where it is not finite."""
         if factor not in self._falls:
-            there = self.cost.value(moved(self.before, self.delta, factor))
+            there = self.cost.probe(moved(self.before, self.delta, factor))
             self._falls[factor] = self.here - there if np.isfinite(there) else -np.inf
         return self._falls[factor]
 

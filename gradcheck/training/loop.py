@@ -104,7 +104,7 @@ def train(
     >>> train(step, epochs=3, initial_loss=16.0).losses
     (4.0, 1.0, 0.25)
     """
-    windows = {
+    windows: dict[str, Any] = {
         "parameters": parameters,
         "objective": objective,
         "held_out": held_out,
@@ -129,6 +129,28 @@ def _require_loop(loop: Loop) -> None:
             f"step: got {type(loop.step).__name__}; expected a callable that runs one epoch and "
             "returns its loss"
         )
+    for window in ("objective", "held_out", "updates"):
+        require(window, getattr(loop, window), callable, "a callable")
+    require("initial_loss", loop.initial_loss, is_number, "a number")
+    if loop.objective is not None and loop.parameters is None and loop.updates is None:
+        raise InvalidArgument(
+            "objective: given, but no parameters to call it at; give parameters= as well"
+        )
+
+
+def require(name: str, value: Any, fits: Callable[[Any], bool], expected: str) -> None:
+    """Raise InvalidArgument unless an optional argument is left out or fits."""
+    if value is not None and not fits(value):
+        raise InvalidArgument(f"{name}: got {value!r:.60}; expected {expected}, or leave it out")
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value can be used as a number.
+
+    >>> is_number(np.float32(0.5)), is_number(np.array(0.5)), is_number("0.5")
+    (True, True, False)
+    """
+    return hasattr(value, "__float__") and np.shape(value) == ()
 
 
 def require_epochs(epochs: Any) -> None:
@@ -179,7 +201,7 @@ class _Recorder:
                 raise
             self.error, complaint = error, f"the loop raised {_in_words(error)}"
         if complaint:
-            self.stopped = f"{complaint}, in epoch {epoch}"
+            self.stopped = f"in epoch {epoch}, {complaint}"
 
     def _note(self, loss: float, seconds: float) -> None:
         index = len(self.losses)
@@ -187,6 +209,7 @@ class _Recorder:
         norms: dict[str, float] = {}
         distances: dict[str, float] = {}
         if before is not None and self.now is not None:
+            _require_alike(before, self.now)
             self._keep(Update(index, before, self.now), loss)
             norms = {n: norm({n: a}) for n, a in float_arrays(self.now).items()}
             distances = {n: norm({n: d}) for n, d in displacement(before, self.now).items()}
@@ -205,7 +228,12 @@ class _Recorder:
             self.worst_rise, self.worst = rise, suspects
 
     def _held_out(self) -> float | None:
-        return None if self.loop.held_out is None else float(self.loop.held_out())
+        if self.loop.held_out is None:
+            return None
+        loss, complaint = read_loss(self.loop.held_out(), "held_out")
+        if loss is None:
+            raise InvalidArgument(complaint)
+        return loss
 
     def trace(self, asked: int) -> TrainingTrace:
         return TrainingTrace(
@@ -237,25 +265,47 @@ def read_parameters(parameters: Parameters | None) -> Arrays | None:
             f"parameters: got {type(live).__name__}; expected a mapping of names to arrays, or a "
             "callable that returns one"
         )
-    return copied(live)
+    try:
+        return copied(live)
+    except (
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ) as error:  # ragged, or a tensor that has a gradient
+        raise InvalidArgument(
+            f"parameters: got what NumPy cannot copy ({_in_words(error)}); expected arrays"
+        ) from error
 
 
-def read_loss(value: Any) -> tuple[float | None, str]:
-    """The loss a step returned, and what is wrong with it.
+def _require_alike(before: Arrays, now: Arrays) -> None:
+    then, later = _shapes(before), _shapes(now)
+    if then != later:
+        raise InvalidArgument(
+            f"parameters: got {later}, which were {then} the epoch before; expected the same names "
+            "and shapes all the time"
+        )
+
+
+def _shapes(arrays: Arrays) -> str:
+    return ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+
+
+def read_loss(value: Any, source: str = "step") -> tuple[float | None, str]:
+    """The loss that a step returned, and what is wrong with it.
 
     >>> read_loss(0.5), read_loss(None)[1]
-    ((0.5, ''), 'step returned None where a number was expected: return the loss of the epoch')
+    ((0.5, ''), 'step returned None where a number was expected: return the loss')
     """
     if value is None:
-        return None, "step returned None where a number was expected: return the loss of the epoch"
+        return None, f"{source} returned None where a number was expected: return the loss"
     shape = _shape(value)
     if shape:
         return None, (
-            f"step returned an array of shape {shape} where a number was expected: "
+            f"{source} returned an array of shape {shape} where a number was expected: "
             "return its mean, as a float"
         )
     if isinstance(value, (str, bytes, complex)) or not hasattr(value, "__float__"):
-        return None, f"step returned {value!r:.40} where a number was expected"
+        return None, f"{source} returned {value!r:.40} where a number was expected"
     loss = float(value)
     return loss, "" if np.isfinite(loss) else f"the loss became {loss}"
 

@@ -72,7 +72,7 @@ def remainder_order(cost: Cost, parameters: Mapping[str, Array]) -> RemainderOrd
     noise = cost.noise(parameters, {n: steps[-1] * d for n, d in downhill.items()})
     falls: list[float] = []
     for step in steps:
-        falls.append(here - cost.value(moved(parameters, downhill, step)))
+        falls.append(here - cost.probe(moved(parameters, downhill, step)))
         settled = abs(falls[-1] / (step * steepness) - 1) < SMALL
         if settled or step * steepness <= ABOVE_NOISE * noise:
             break

@@ -156,6 +156,8 @@ def plateau(losses: Sequence[float]) -> Plateau | None:
     Plateau(level=0.25, since=4)
     >>> plateau([10.0 - k for k in range(10)]) is None
     True
+    >>> plateau([0.7] * 10)
+    Plateau(level=0.7, since=0)
     """
     series = np.asarray(losses, dtype=np.float64)
     tail = series[-max(series.size // 3, 3) :]
@@ -166,7 +168,8 @@ def plateau(losses: Sequence[float]) -> Plateau | None:
     scatter = float(np.std(tail - (slope * time + offset)))
     drift = abs(slope) * (tail.size - 1)
     total = float(series.max() - series.min())
-    if drift > max(FLAT * total, scatter):
+    rounding = float(np.finfo(np.float64).eps * np.abs(series).max())
+    if drift > max(FLAT * total, scatter, rounding * tail.size):
         return None
     level = float(np.median(tail))
     near = level + max(FLAT * total, OUTLIER * scatter)

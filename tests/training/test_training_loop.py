@@ -87,6 +87,36 @@ def test_messages_to_the_test_runner_pass_through():
         train(steps(KeyboardInterrupt()), epochs=1)
 
 
+@pytest.mark.parametrize(
+    ("held_out", "words"),
+    [(None, "held_out returned None"), (np.zeros(3), "held_out returned an array of shape (3,)")],
+)
+def test_a_bad_held_out_loss_is_not_blamed_on_the_step(held_out, words):
+    trace = train(steps(3.0, 2.0, 1.0), epochs=3, held_out=steps(2.5, held_out, 1.5))
+    assert trace.losses == (3.0, 2.0)
+    assert words in trace.stopped
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), ValueError("bad batch")], ids=repr)
+def test_nothing_is_said_of_the_trend_of_a_run_that_was_cut_short(value):
+    result = check_training(train(steps(3.0, 2.0, value), epochs=9))
+    assert len(result.findings) == 1
+
+
+def test_parameters_that_change_their_names_stop_the_run():
+    shown = iter([{"w": np.ones(2)}, {"w": np.ones(2)}, {"w": np.ones(2), "b": np.ones(1)}])
+    trace = train(steps(3.0, 2.0, 1.0), epochs=3, parameters=lambda: next(shown))
+    assert trace.losses == (3.0,)
+    assert "got w (2,), b (1,), which were w (2,)" in trace.stopped
+
+
+def test_more_gradients_than_shown_parameters_are_no_typo():
+    def objective(p):
+        return float(p["w"] @ p["w"]), {"w": 2 * p["w"], "hidden": np.ones(3)}
+
+    assert descend(objective, {"w": np.array([4.0])}, 0.25, epochs=2).losses == (4.0, 1.0)
+
+
 def test_a_held_out_loss_that_raises_keeps_the_trace_too():
     trace = train(steps(2.0, 1.0), epochs=2, held_out=steps(1.5, RuntimeError("no file")))
     assert trace.losses == (2.0, 1.0)
@@ -119,6 +149,21 @@ MISUSES = {
         TrainingTrace((1.0,)), objective=lambda p: (1.0, p)
     ),
     "a level for an objective": lambda: check_training(TrainingTrace((1.0,)), objective=0.1),
+    "a level that is a word": lambda: check_training(TrainingTrace((1.0,)), level="low"),
+    "a guess that is an array": lambda: check_training(TrainingTrace((1.0,)), guessing=np.ones(2)),
+    "a twin that is a list": lambda: check_training(TrainingTrace((1.0,)), twin=[1.0]),
+    "an optimum that is a pair": lambda: check_training(TrainingTrace((1.0,)), optimum=(1.0, 0)),
+    "one frozen name, not in a list": lambda: check_training(TrainingTrace((1.0,)), frozen="w"),
+    "an objective to train without parameters": lambda: train(
+        steps(1.0), 1, objective=lambda p: (1.0, p)
+    ),
+    "an objective to train that is a number": lambda: train(steps(1.0), 1, objective=1.0),
+    "a held-out loss instead of a callable": lambda: train(steps(1.0), 1, held_out=1.0),
+    "an initial loss that is a word": lambda: train(steps(1.0), 1, initial_loss="high"),
+    "ragged parameters": lambda: train(steps(1.0), 1, parameters={"w": [[1.0], [1.0, 2.0]]}),
+    "gradients of other names": lambda: descend(
+        lambda p: (1.0, {"W": p["w"]}), {"w": np.ones(2)}, 0.1, 1
+    ),
     "another file for a trace": lambda: trace_from_dict({"loss": [1.0]}),
 }
 
@@ -251,5 +296,16 @@ def test_without_tqdm_a_terminal_stays_quiet(monkeypatch):
     assert stderr.text == ""
 
 
-def test_a_loop_record_carries_its_own_name():
-    assert train(Loop(steps(1.0), name="mine"), epochs=1).metadata["name"] == "mine"
+def test_a_loop_record_carries_its_own_windows_unless_others_are_given():
+    loop = Loop(steps(*[1.0] * 9), initial_loss=3.0, name="mine")
+    assert train(loop, epochs=1).metadata["name"] == "mine"
+    assert train(loop, epochs=1).initial_loss == 3.0
+    again = train(loop, epochs=1, initial_loss=2.0, name="yours")
+    assert (again.metadata["name"], again.initial_loss) == ("yours", 2.0)
+    assert train(Loop(steps(1.0)), epochs=1).metadata["name"] == "training"
+
+
+def test_the_promises_of_a_loop_go_with_its_trace_unless_others_are_given():
+    trace = train(Loop(steps(*np.linspace(2, 1, 20)), promises={"level": 0.5}), epochs=20)
+    assert [f.name for f in check_training(trace).findings] == ["level-not-reached", "still-moving"]
+    assert check_training(trace, level=1.5)

@@ -50,9 +50,9 @@ def test_held_out_losses_stand_beside():
 
 
 def test_nan_is_shown_where_it_came():
-    text = shown([0.5, float("nan")], stopped="the loss became nan, in epoch 2")
+    text = shown([0.5, float("nan")], stopped="in epoch 2, the loss became nan")
     assert "2                   nan" in text
-    assert "stopped: the loss became nan, in epoch 2" in text
+    assert "stopped: in epoch 2, the loss became nan" in text
 
 
 def test_a_correct_result_says_what_was_checked():

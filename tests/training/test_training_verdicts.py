@@ -17,7 +17,7 @@ from gradcheck.training.cost import Cost
 from gradcheck.training.descent import safe_step
 from gradcheck.training.order import remainder_order
 from gradcheck.training.promises import objective_subject
-from tests.training.faults import tied_network
+from tests.training.faults import FAULTS, tied_network
 from tests.training.problems import BlackBox, gradient_descent, random_problem, shuffled_batches
 
 RNG_SEED = 7
@@ -84,6 +84,52 @@ def test_a_trace_without_a_trend_is_a_doubt_and_not_a_pass():
 def test_a_run_that_ends_above_its_start_has_risen():
     jump = (1.0, *(5.0 + 0.01 * np.random.default_rng(0).standard_normal(30)))
     assert "loss-rises" in names(check_training(TrainingTrace(jump)))
+
+
+def test_a_loss_that_never_changes_stands_still():
+    result = check_training(TrainingTrace((0.7,) * 20))
+    assert names(result, "doubt") == {"no-trend", "no-progress"}
+    assert names(result, "note") == {"plateau"}
+
+
+def test_a_run_that_diverged_is_a_result_and_no_warning():
+    problem = random_problem(np.random.default_rng(3), depth=2)
+    loop = BlackBox(problem, gradient_descent(1e9))
+    with np.errstate(all="ignore"):
+        trace = train(
+            loop.step, 20, parameters=lambda: loop.parameters, objective=problem.objective
+        )
+    with np.errstate(all="raise"):
+        result = check_training(trace, small_batch=problem.objective)
+    assert result.diagnoses[0].name == "step-too-long"
+
+
+def test_an_objective_may_refuse_points_that_no_training_visits():
+    def objective(p):  # written with math: it overflows with an exception, and not to infinity
+        w = float(p["w"])
+        return math.exp(w**2), {"w": np.asarray(2 * w * math.exp(w**2))}
+
+    start = {"w": np.array(3.0)}
+    with pytest.raises(OverflowError):
+        objective({"w": start["w"] - objective(start)[1]["w"]})
+    right = descend(objective, start, None, 20)
+    assert check_training(right, expect="monotone", small_batch=objective, small_batch_level=1.1)
+    short = check_training(descend(objective, start, 1e-12, 20))
+    assert short.diagnoses[0].name == "step-too-short"
+
+
+def test_dead_units_do_not_explain_a_loss_that_is_not_a_number():
+    fault, _ = FAULTS["nan in epoch 7"]
+    result = fault(np.random.default_rng([2, 40]))
+    dead = result.trace.objective(result.trace.updates[-2].after)[1]["2.bias"] == 0
+    assert np.mean(dead) >= 0.5
+    assert [d.name for d in result.diagnoses] == ["turned-non-finite"]
+
+
+def test_a_gradient_that_is_zero_everywhere_is_not_that_of_another_function():
+    objective, start, _, _ = least_squares()
+    trace = descend(lambda p: (objective(p)[0], {}), start, 0.1, 20)
+    assert [d.name for d in check_training(trace).diagnoses] == ["gradient-wrong"]
 
 
 def test_a_standstill_without_windows_is_a_doubt():
