@@ -84,23 +84,30 @@ def step_curve(comparison: Json) -> str:
 
 
 def loss_curve(training: Json) -> str:
-    """Loss over epochs, with the loss before training as a line of its own."""
+    """Loss over epochs, with the held-out loss, the loss before training, and where it broke."""
     losses = [_real(loss) for loss in training["losses"]]
-    stride = training["stride"]
-    points = [(1 + i * stride, loss) for i, loss in enumerate(losses) if math.isfinite(loss)]
+    points = _finite(training["at"], losses)
     if len(points) < 2:
         return ""
-    initial = training["initial_loss"]
-    start = _real(initial) if initial is not None else math.nan
-    values = [*(loss for _, loss in points), *([start] if math.isfinite(start) else [])]
+    held_out = _finite(training["at"], [_real(loss) for loss in training.get("held_out", ())])
+    start = _finite([0], [_real(training["initial_loss"])])
+    reached = {at for at, _ in points}
+    broken = [at for at in training["at"] if at not in reached][:1]
+    values = [loss for _, loss in (*start, *points, *held_out)]
     log = min(values) > 0 and max(values) / min(values) > LOG_SPAN
-    x = _axis([epoch for epoch, _ in points], LEFT, WIDTH - RIGHT)
+    x = _axis([*(epoch for epoch, _ in points), *broken], LEFT, WIDTH - RIGHT)
     y = (_log_axis if log else _axis)(values, HEIGHT - BOTTOM, TOP)
     body = [_frame(x, y, "epoch", "loss")]
-    if math.isfinite(start):
-        body.append(_level(y.at(start), "before"))
-    body.append(_line([(x.at(epoch), y.at(loss)) for epoch, loss in points], dots=False))
+    body += [_level(y.at(loss), "before") for _, loss in start]
+    body += [_end(x.at(epoch)) for epoch in broken]
+    body.append(_line([(x.at(at), y.at(loss)) for at, loss in points], dots=False))
+    if len(held_out) > 1:
+        body.append(_beside([(x.at(at), y.at(loss)) for at, loss in held_out], "held-out"))
     return _svg(WIDTH, HEIGHT, f"Loss over {training['epochs']} epochs", body)
+
+
+def _finite(at: Iterable[float], values: Iterable[float]) -> list[Point]:
+    return [(x, value) for x, value in zip(at, values, strict=False) if math.isfinite(value)]
 
 
 def excess_histogram(excesses: Iterable[float]) -> str:
@@ -295,6 +302,17 @@ def _line(points: list[Point], *, dots: bool) -> str:
     return f'<path class="curve" d="{path}"/>' + (circles if dots else "")
 
 
+def _beside(points: list[Point], name: str) -> str:
+    path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+    label = _text(points[-1][0] - 4, points[-1][1] - 6, name, f"end small {name}-name")
+    return f'<path class="{name}" d="{path}"/>{label}'
+
+
+def _end(at: float) -> str:
+    rule = f'<path class="broken" d="M{at:.1f} {TOP}V{HEIGHT - BOTTOM}"/>'
+    return rule + _text(at - 4, TOP + 8, "not finite", "end small broken-name")
+
+
 def _text(x: float, y: float, text: str, classes: str) -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" class="{classes}">{escape(printable(text))}</text>'
 
@@ -308,6 +326,8 @@ def _svg(width: float, height: float, label: str, body: Iterable[str]) -> str:
 
 def _real(value: Any) -> float:
     """A number of a row: a float, the name of one, or the size of ``[real, imaginary]``."""
+    if value is None:
+        return math.nan
     if isinstance(value, list):
         return math.hypot(_real(value[0]), _real(value[1]))
     return float(value)

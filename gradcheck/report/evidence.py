@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -173,13 +173,29 @@ def _number(value: complex) -> Any:
 
 def _training(result: TrainingResult) -> Json:
     trace = result.trace
-    losses = list(trace.losses)
-    stride = max(1, math.ceil(len(losses) / MAX_POINTS))
-    return {
-        "epochs": len(losses),
-        "stride": stride,
+    shown = _telling(trace.losses)
+    held_out = {epoch.index: epoch.held_out for epoch in trace.epochs}
+    kept: Json = {
+        "epochs": len(trace.losses),
         "initial_loss": None if trace.initial_loss is None else finite_or_name(trace.initial_loss),
-        "losses": [finite_or_name(loss) for loss in losses[::stride]],
-        "last_loss": finite_or_name(losses[-1]) if losses else None,
+        "at": [index + 1 for index in shown],
+        "losses": [finite_or_name(trace.losses[index]) for index in shown],
+        "last_loss": finite_or_name(trace.losses[-1]) if trace.losses else None,
         "stopped": shortened(trace.stopped, 200),
     }
+    if any(loss is not None for loss in held_out.values()):
+        beside = [held_out.get(index) for index in shown]
+        kept["held_out"] = [None if loss is None else finite_or_name(loss) for loss in beside]
+    return kept
+
+
+def _telling(losses: Sequence[float]) -> list[int]:
+    """Indices that draw the same curve: of every stretch the least and the largest loss."""
+    count = len(losses)
+    if count <= MAX_POINTS:
+        return list(range(count))
+    series = np.asarray(losses, dtype=np.float64)
+    series = np.where(np.isnan(series), np.inf, series)
+    stretches = np.array_split(np.arange(1, count - 1), MAX_POINTS // 2 - 1)
+    extremes = [f(series[part]) + part[0] for part in stretches for f in (np.argmin, np.argmax)]
+    return sorted({0, *map(int, extremes), count - 1})

@@ -258,7 +258,7 @@ def _trainings(results: list[Json], ink: _Ink) -> list[Json]:
 
 def _training_card(row: Json, item: Json, ink: _Ink) -> Json:
     training = item["training"]
-    facts = [f"{training['epochs']} epochs"]
+    facts = [printable(item["subject"]), f"{training['epochs']} epochs"]
     if training["last_loss"] is not None:
         facts.append(f"last loss {_number(training['last_loss'], 4)}")
     if training["stopped"]:

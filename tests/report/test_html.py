@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradcheck.report import drawing, html
+from gradcheck.report.evidence import MAX_POINTS
 from gradcheck.report.summary import worst_of
-from gradcheck.result import Verdict
+from gradcheck.result import Epoch, TrainingResult, TrainingTrace, Verdict
 from tests.report import samples
 
 PAGE_LIMIT = 300_000
@@ -195,12 +197,44 @@ def test_an_empty_table_is_not_drawn():
 @given(
     st.lists(st.floats() | st.sampled_from(["nan", "inf", 0.0, 1e-300]), max_size=20),
     st.none() | st.floats(),
+    st.lists(st.none() | st.floats() | st.just("inf"), max_size=20),
 )
-def test_any_losses_draw_or_do_not(losses, initial):
-    training = {"losses": losses, "stride": 3, "epochs": 60, "initial_loss": initial}
-    svg = drawing.loss_curve(training)
+def test_any_losses_draw_or_do_not(losses, initial, held_out):
+    at = range(1, 1 + len(losses))
+    training = {"losses": losses, "at": at, "epochs": 60, "initial_loss": initial}
+    svg = drawing.loss_curve({**training, "held_out": held_out})
+    Outline(svg)
     assert "nan" not in svg
     assert "inf" not in svg
+
+
+def training_evidence(losses, held_out=None):
+    kept = tuple(Epoch(i, loss, held_out=held_out) for i, loss in enumerate(losses))
+    trace = TrainingTrace(tuple(losses), epochs=kept)
+    return samples.evidence_of(TrainingResult(Verdict.CORRECT, trace))["training"]
+
+
+@given(
+    st.integers(1, 3000), st.floats(-1e9, 1e9) | st.sampled_from([math.nan, math.inf]), st.data()
+)
+def test_no_curve_is_too_long_to_show_its_worst_epoch(count, outlier, data):
+    place = data.draw(st.integers(0, count - 1))
+    losses = [1.0 - 1e-4 * epoch for epoch in range(count)]
+    losses[place] = outlier
+    drawn = training_evidence(losses)
+    assert len(drawn["at"]) == len(drawn["losses"]) <= MAX_POINTS
+    assert {1, place + 1, count} <= set(drawn["at"])
+    assert drawn["at"] == sorted(set(drawn["at"]))
+
+
+def test_held_out_losses_are_drawn_beside_and_the_end_of_a_run_that_broke():
+    curve = drawing.loss_curve(training_evidence([3.0, 2.0, 1.0], held_out=2.5))
+    assert curve.count('<path class="held-out"') == 1
+    assert ">held-out</text>" in curve
+    assert "broken" not in curve
+    broken = drawing.loss_curve(training_evidence([3.0, 2.0, math.nan]))
+    assert ">not finite</text>" in broken
+    assert "held-out" not in broken
 
 
 @given(st.lists(st.floats(min_value=0) | st.just(float("nan"))))
