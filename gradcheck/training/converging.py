@@ -33,7 +33,7 @@ def _convergence_findings(run: Run) -> Iterator[Finding]:
         message = f"the loss stands at {flat.level:.4g} since epoch {flat.since + 1}"
         yield Finding("plateau", message, Severity.NOTE)
     elif missed and not run.trace.stopped:
-        message = "the loss has not settled at the end: train for more epochs"
+        message = "the loss has not settled at the end"
         yield Finding("still-moving", message, Severity.NOTE)
 
 
@@ -61,10 +61,14 @@ def _optimum_findings(run: Run, final: float, optimal: float) -> Iterator[Findin
         )
         yield Finding("below-optimum", message)
     elif final > optimal + allowed + rounding:
+        left = (
+            f"{(final - optimal) / (start - optimal):.1%} of the way is left"
+            if final < start
+            else "none of the way is done"
+        )
         message = (
-            f"the loss ends at {final:.6g}; the optimum is {optimal:.6g}, and "
-            f"{(final - optimal) / max(start - optimal, 1e-300):.1%} of the way is left, more than "
-            f"{run.promises.gap:.1%}"
+            f"the loss ends at {final:.6g}; the optimum is {optimal:.6g}: {left}, "
+            f"where {run.promises.gap:.1%} is allowed"
         )
         yield Finding("optimum-not-reached", message)
 

@@ -69,7 +69,7 @@ def linear_regression(x: Array, y: Array, *, l2: float = 0.0, intercept: bool = 
     >>> found.weights.round(6).tolist(), found.bias.round(6).tolist()
     ([2.0], 1.0)
     """
-    x, y = _examples(x, y)
+    x, y = _examples(x, y, l2)
     design = _design(x, intercept)
     # mean over all entries of y: the penalty weighs as much as that many examples do.
     ridge = np.sqrt(l2 * y.size) * np.eye(x.shape[1], design.shape[1])
@@ -99,7 +99,8 @@ def logistic_regression(
     >>> round(logistic_regression(np.zeros((4, 1)), labels).loss, 4)  # log 2
     0.6931
     """
-    x, labels = _examples(x, labels)
+    x, labels = _examples(x, labels, l2, dimensions=1)
+    _require_classes(labels, 2)
     design, scale = _scaled(x, intercept)
     penalised = l2 * _penalised(x, design) / scale**2
 
@@ -142,8 +143,9 @@ def softmax_regression(
     >>> bool(np.isclose(found.loss, np.log(3)))
     True
     """
-    x, targets = _examples(x, labels)
+    x, targets = _examples(x, labels, l2, dimensions=1)
     count = int(targets.max()) + 1 if classes is None else classes
+    _require_classes(targets, count)
     design, scale = _scaled(x, intercept)
     one_hot = np.eye(count)[targets.astype(int)]
     penalised = (l2 * _penalised(x, design) / scale**2)[:, None]
@@ -194,7 +196,9 @@ def huber_regression(
     >>> float(huber_regression(x, y, delta=1.0).bias.round(6))  # the mean is 20
     0.25
     """
-    x, y = _examples(x, y)
+    x, y = _examples(x, y, l2, dimensions=1)
+    if not delta > 0:
+        raise InvalidArgument(f"delta: got {delta!r}; expected a positive number")
     design, scale = _scaled(x, intercept)
     penalised = l2 * _penalised(x, design) / scale**2
 
@@ -214,14 +218,26 @@ def huber_regression(
     return Optimum(loss, w[: x.shape[1]], _bias(w, x, intercept), MINIMISER, attained)
 
 
-def _examples(x: Array, y: Array) -> tuple[Array, Array]:
+def _examples(x: Array, y: Array, l2: float, dimensions: int | None = None) -> tuple[Array, Array]:
+    """Examples and targets in float64, if they are some."""
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    if x.ndim != 2 or y.shape[:1] != x.shape[:1] or len(x) == 0:
+    fits = y.ndim == dimensions if dimensions else y.ndim in (1, 2)
+    if x.ndim != 2 or not fits or y.shape[:1] != x.shape[:1] or len(x) == 0:
         raise InvalidArgument(
             f"got x of shape {x.shape} and targets of shape {y.shape}; "
-            "expected (n, d) and (n, ...) with n >= 1"
+            f"expected (n, d) and (n,){'' if dimensions else ' or (n, k)'} with n >= 1"
         )
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise InvalidArgument("got nan or inf among the examples; expected finite numbers")
+    if not l2 >= 0:
+        raise InvalidArgument(f"l2: got {l2!r}; expected a penalty of at least 0")
     return x, y
+
+
+def _require_classes(labels: Array, count: int) -> None:
+    if not np.isin(labels, np.arange(count)).all():
+        found = ", ".join(f"{label:g}" for label in np.unique(labels)[:9])
+        raise InvalidArgument(f"labels: got {found}; expected classes from 0 to {count - 1}")
 
 
 def _design(x: Array, intercept: bool) -> Array:

@@ -268,12 +268,16 @@ def _retrained(run: Run, *, below: bool) -> str:
     """What training again at other rates gives, where the loop can be started again."""
     if run.promises.retrain is None:
         return ""
+    said, least = "", np.inf
     for scale in (s for s in SCALED_RATES if (s < 1) is below):
         start, end = _train_again(run.promises.retrain(scale), len(run.trace.losses))
-        if end is not None and end < start and start - end > 2 * max(run.total_fall, 0.0):
+        if end is not None and start - end > 2 * max(run.total_fall, 0.0) and end < least:
             rate = f"lr/{1 / scale:g}" if below else f"{scale:g} lr"
-            return f"; trained again at {rate}, the loss goes from {start:.4g} to {end:.4g}"
-    return ""
+            said = f"; trained again at {rate}, the loss goes from {start:.4g} to {end:.4g}"
+            least = end
+        elif said:  # past the best rate
+            break
+    return said
 
 
 def _train_again(step: Loop | Callable[[], object], epochs: int) -> tuple[float, float | None]:

@@ -92,8 +92,9 @@ def _progress_findings(run: Run) -> Iterator[Finding]:
             )
             yield Finding("no-progress", message, Severity.DOUBT)
     elif not fall > min(PACE * len(run.losses), ENOUGH) * run.safe.fall and run.safe.fall > 0:
+        way = "lowered" if fall >= 0 else "raised"
         message = (
-            f"{len(run.losses)} epochs lowered the objective by {fall:.2g}; one safe step, "
+            f"{len(run.losses)} epochs {way} the objective by {abs(fall):.2g}; one safe step, "
             f"{run.safe.length:.2g} times minus the gradient, lowers it by {run.safe.fall:.2g}"
         )
         yield Finding("no-progress", message)

@@ -35,7 +35,7 @@ def _bar(total: int, name: str) -> Any:
         from tqdm import tqdm
     except ImportError:
         return None
-    return tqdm(total=total, desc=name, unit="epoch", leave=False)
+    return tqdm(total=total, desc=name, unit=" epoch", leave=False)
 
 
 def _advance(bar: Any, loss: float) -> None:

@@ -36,9 +36,9 @@ def guessing_cross_entropy(labels: Array) -> float:
     >>> round(guessing_cross_entropy(np.array([0, 0, 1, 1])), 4)
     0.6931
     """
-    _, counts = np.unique(np.asarray(labels), return_counts=True)
+    _, counts = np.unique(_some(labels), return_counts=True)
     shares = counts / counts.sum()
-    return float(-np.sum(shares * np.log(shares)))
+    return float(np.sum(shares * np.log(1 / shares)))
 
 
 def guessing_squared_error(targets: Array) -> float:
@@ -54,5 +54,12 @@ def guessing_squared_error(targets: Array) -> float:
     >>> guessing_squared_error(np.array([1.0, 3.0]))
     1.0
     """
-    targets = np.asarray(targets, dtype=np.float64)
+    targets = _some(targets).astype(np.float64)
     return float(np.mean((targets - targets.mean(axis=0)) ** 2))
+
+
+def _some(targets: Array) -> Array:
+    targets = np.asarray(targets)
+    if targets.size == 0:
+        raise InvalidArgument("got no examples; expected at least one")
+    return targets

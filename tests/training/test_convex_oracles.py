@@ -120,6 +120,34 @@ def test_shapes_that_do_not_fit_are_refused(x):
         convex.linear_regression(x, np.zeros(3 if x.size else 0))
 
 
+X, ONES = np.eye(4, 2), np.ones(4)
+MISUSES = {
+    "a column of targets": lambda: convex.huber_regression(X, ONES[:, None]),
+    "a column of labels": lambda: convex.logistic_regression(X, ONES[:, None]),
+    "targets of three axes": lambda: convex.linear_regression(X, ONES[:, None, None]),
+    "a missing value": lambda: convex.linear_regression(X * np.nan, ONES),
+    "an infinite target": lambda: convex.huber_regression(X, ONES * np.inf),
+    "a negative penalty": lambda: convex.linear_regression(X, ONES, l2=-0.1),
+    "labels of -1 and 1": lambda: convex.logistic_regression(X, np.array([-1, 1, 1, -1])),
+    "a label beyond the classes": lambda: convex.softmax_regression(X, 3 * ONES, classes=3),
+    "a negative label": lambda: convex.softmax_regression(X, -ONES),
+    "half a class": lambda: convex.softmax_regression(X, 0.5 * ONES),
+    "no delta": lambda: convex.huber_regression(X, ONES, delta=0.0),
+    "no labels": lambda: theory.guessing_cross_entropy(np.zeros(0, int)),
+    "no targets": lambda: theory.guessing_squared_error(np.zeros(0)),
+}
+
+
+@pytest.mark.parametrize("misuse", MISUSES.values(), ids=MISUSES.keys())
+def test_what_is_no_such_problem_is_refused(misuse):
+    with pytest.raises(InvalidArgument, match="expected"):
+        misuse()
+
+
+def test_one_class_alone_is_guessed_without_loss():
+    assert str(theory.guessing_cross_entropy(np.ones(3, int))) == "0.0"
+
+
 def test_what_guessing_gives_is_the_least_of_all_constants():
     labels = np.array([0, 0, 0, 1, 2, 2])
     constants = np.random.default_rng(0).dirichlet(np.ones(3), 200)

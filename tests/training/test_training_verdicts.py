@@ -92,6 +92,16 @@ def test_a_loss_that_never_changes_stands_still():
     assert names(result, "note") == {"plateau"}
 
 
+def test_a_run_that_diverged_is_told_in_numbers_that_can_be_read():
+    objective, start, x, y = least_squares()
+    optimum = convex.linear_regression(x, y)
+    result = check_training(descend(objective, start, 3.0, 50), optimum=optimum)
+    said = {finding.name: finding.message for finding in result.findings}
+    assert "none of the way is done" in said["optimum-not-reached"]
+    assert "50 epochs raised the objective by" in said["no-progress"]
+    assert max(map(len, said.values())) < 200
+
+
 def test_a_run_that_diverged_is_a_result_and_no_warning():
     problem = random_problem(np.random.default_rng(3), depth=2)
     loop = BlackBox(problem, gradient_descent(1e9))
@@ -147,7 +157,9 @@ def test_the_optimum_must_be_reached_and_cannot_be_passed():
     assert check_training(trace, optimum=optimum, gap=1e-6)
     assert check_training(trace, optimum=optimum.loss)
     short = descend(objective, start, 0.001, 20)
-    assert "optimum-not-reached" in names(check_training(short, optimum=optimum))
+    result = check_training(short, optimum=optimum)
+    assert "optimum-not-reached" in names(result)
+    assert "% of the way is left, where 1.0% is allowed" in result.findings[-2].message
     assert "below-optimum" in names(check_training(trace, optimum=optimum.loss + 0.1))
 
 
@@ -366,6 +378,9 @@ def test_training_again_at_another_rate_proves_the_length_guilty(rate, name, wor
         result = check_training(descend(objective, start, rate, 20), retrain=retrain)
     assert result.diagnoses[0].name == name
     assert words in result.diagnoses[0].evidence
+    reached = float(result.diagnoses[0].evidence.rpartition(" to ")[2])
+    best = check_training(descend(objective, start, 0.3, 10)).trace.losses[-1]
+    assert reached < 1.1 * best  # no half-way better rate, but the best of those tried
 
 
 # ---------------------------------------------------------------------------------------- float32
