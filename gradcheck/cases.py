@@ -18,7 +18,7 @@ from typing import Any
 from gradcheck.errors import InvalidArgument
 from gradcheck.recording import PROPERTY_MARK
 from gradcheck.report import json_lines
-from gradcheck.report.evidence import shortened
+from gradcheck.report.evidence import whole
 
 Json = dict[str, Any]
 
@@ -315,7 +315,7 @@ def _failure(row: Mapping[str, Any]) -> Json:
         "claimed": first.get("claimed"),
         "estimate": first.get("estimate", {}).get("value"),
         "causes": [entry["sentence"] for entry in item["diagnoses"]][:3],
-        "reproduce": shortened(item.get("reproduce", ""), MAX_REPRODUCE),
+        "reproduce": whole(item.get("reproduce", ""), MAX_REPRODUCE),
     }
 
 

@@ -1,13 +1,16 @@
-"""The failure text: complete, plain, 80 columns, under 40 lines, and its call can be run again."""
+"""The failure text: complete, plain, fit for 80 columns, and its call runs as it is copied."""
 
 from __future__ import annotations
 
+import ast
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import gradcheck
@@ -20,6 +23,7 @@ from gradcheck.report.terminal import (
     printable,
     render,
     reproduction,
+    wrapped_code,
 )
 from gradcheck.result import (
     CheckResult,
@@ -35,6 +39,10 @@ from gradcheck.result import (
 )
 
 HOSTILE = "\x1b[31mred\r\n::set-output name=x::y\u202e\ud800" + "n" * 300
+
+
+FITS = 80 - len("E   ")
+"""Columns left of a terminal where pytest shows an error."""
 
 
 def dense(x, w, b):
@@ -106,7 +114,7 @@ def test_a_wrong_bias_sum_is_told_completely(failure):
 def test_no_result_is_wider_or_taller_than_promised(text, verdict):
     lines = render(replace(huge(text), verdict=verdict)).splitlines()
     assert len(lines) < 40
-    assert max(map(len, lines)) <= 80
+    assert max(map(len, lines)) <= FITS
     if verdict is Verdict.CORRECT:
         assert len(lines) <= 2
 
@@ -121,7 +129,7 @@ def test_whatever_a_result_holds_is_printable_and_fits(text, claimed, estimated,
     )
     findings = (Finding(text, text, Severity.FAILURE, text),)
     shown = render(CheckResult(text, Verdict.WRONG, rows, findings, reproduce=text))
-    assert all(line.isprintable() and len(line) <= 80 for line in shown.split("\n"))
+    assert all(line.isprintable() and len(line) <= FITS for line in shown.split("\n"))
     assert not any(line.lstrip().startswith("::") for line in shown.split("\n"))
 
 
@@ -298,22 +306,87 @@ def test_the_line_runs_and_fails_the_same_way(failure):
     assert str(caught.value) == str(failure)
 
 
-def test_the_line_can_be_pasted_as_it_is_printed(failure):
-    text = str(failure).partition("  reproduce\n")[2]
+def copied(text):
+    """What stands below the label, as it stands there."""
+    return text.partition("  reproduce\n")[2]
+
+
+def test_the_line_runs_as_it_is_copied_from_the_report(failure):
     names = {name: getattr(np, name) for name in np.__all__}
     names |= {"gradcheck": gradcheck, "dense": dense, "dense_backward": dense_backward}
-    with pytest.raises(GradientMismatch):
-        eval(text.strip(), names)
+    with pytest.raises(GradientMismatch) as caught:
+        exec(copied(str(failure)), names)
+    assert str(caught.value) == str(failure)
 
 
-def test_printed_calls_are_never_broken_inside_quotes():
-    options = {"mode": "a, b, c, " * 4, "other": "it's, " * 6, "third": 'say "x, y", ' * 3}
+def test_the_line_runs_as_it_is_copied_from_the_traceback_of_a_script(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import numpy as np\nimport gradcheck\nfrom numpy import *\n"
+        "def half(x): return np.sum(x**2)\n"
+        "def half_backward(x): return x\n"
+        "if __name__ == '__main__':\n"
+        "    gradcheck.assert_grad(half, half_backward, np.linspace(0.1, 1.7, 9))\n"
+    )
+    said = subprocess.run([sys.executable, script], capture_output=True, text=True).stderr
+    again = "from script import *\n" + copied(said)
+    done = subprocess.run(
+        [sys.executable, "-c", again], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert len(copied(said).splitlines()) == 2
+    assert copied(done.stderr) == copied(said)
+
+
+class Compact:
+    """An option whose repr has commas without spaces, and more than one line."""
+
+    def __init__(self, *values):
+        self.values = values
+
+    def __eq__(self, other):
+        return self.values == other.values
+
+    def __repr__(self):
+        return f"Compact({','.join(map(repr, self.values))},\n        )"
+
+
+OPTIONS = st.recursive(
+    st.text() | st.binary() | st.integers() | st.none(),
+    lambda inner: (
+        st.tuples(inner)
+        | st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(), inner, max_size=3)
+        | st.builds(Compact, inner, inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.text(), OPTIONS, max_size=4))
+@example({"mode": "a, b, c, " * 4, "other": "it's, " * 6, "third": 'say "x, y", ' * 3})
+@example({"o": Compact(1, 2, 3)})
+@example({"t": (slice(None),) * 9})
+def test_no_character_of_a_call_is_lost_however_it_is_broken(options):
     line = reproduction("assert_vjp", ["f", "g"], {"x": np.zeros(2)}, options=options)
-    text = render(CheckResult("f", Verdict.WRONG, reproduce=line)).partition("  reproduce\n")[2]
-    seen = {}
-    fake = type("G", (), {"assert_vjp": lambda *args, **kwargs: seen.update(kwargs)})
-    eval(text.strip(), {"gradcheck": fake, "f": 0, "g": 0, "array": np.array, "dict": dict})
-    assert seen["options"] == options
+    code = wrapped_code(line, 76)
+    assert ast.dump(ast.parse("\n".join(code))) == ast.dump(ast.parse(line))
+    text = render(CheckResult("f", Verdict.WRONG, reproduce=line))
+    if "whole in result.reproduce" not in text:
+        seen = {}
+        fake = type("G", (), {"assert_vjp": lambda *args, **kwargs: seen.update(kwargs)})
+        names = {"gradcheck": fake, "f": 0, "g": 0, "array": np.array, "Compact": Compact}
+        exec(copied(text), names)
+        assert seen.get("options", {}) == options
+
+
+def test_how_to_save_large_inputs_comes_before_the_call():
+    names = [f"weights_{i}" for i in range(9)]
+    line = reproduction("assert_vjp", ["f", "g"], {name: np.arange(1000.0) for name in names})
+    text = copied(render(CheckResult("f", Verdict.WRONG, reproduce=line)))
+    *comment, call = text.splitlines()
+    assert len(comment) > 1
+    assert all(part.startswith("# ") for part in comment)
+    assert call == "gradcheck.assert_vjp(f, g, dict(load('inputs.npz')), seed=0)"
 
 
 def test_large_inputs_are_loaded_and_the_line_says_how_to_save_them():

@@ -76,6 +76,15 @@ def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[:limit]} … ({len(text)} characters)"
 
 
+def whole(code: str, limit: int) -> str:
+    """Code as it is, or nothing of what is too long: a part of it would not run.
+
+    >>> whole("f(1)", 4), whole("f(12)", 4)
+    ('f(1)', '')
+    """
+    return code if len(code) <= limit else ""
+
+
 def _check(result: CheckResult) -> Json:
     ranked = sorted(result.comparisons, key=_importance)[:MAX_COMPARISONS]
     return {
@@ -83,7 +92,7 @@ def _check(result: CheckResult) -> Json:
         "resolution": finite_or_name(result.resolution),
         "kinks": int(result.kinks),
         "guilty_layer": shortened(result.guilty_layer, 200),
-        "reproduce": shortened(result.reproduce, MAX_TEXT),
+        "reproduce": whole(result.reproduce, MAX_TEXT),
         "forwards": int(result.evaluations.forwards),
         "backwards": int(result.evaluations.backwards),
         "shapes": {str(name)[:200]: list(shape) for name, shape in result.shapes.items()},

@@ -10,7 +10,7 @@ from typing import Any
 
 from gradcheck.errors import InvalidArgument
 from gradcheck.report import drawing
-from gradcheck.report.evidence import shortened
+from gradcheck.report.evidence import shortened, whole
 from gradcheck.report.json_lines import GENERATOR, HEADERS
 from gradcheck.report.summary import (
     FAILED,
@@ -191,7 +191,7 @@ def _piece(item: Json, ink: _Ink) -> Json:
         ],
         "comparisons": [_comparison(entry) for entry in item.get("comparisons", [])[:8]],
         "plots": list(_plots(item, ink)),
-        "reproduce": visible(shortened(item.get("reproduce", ""), 2 * MAX_FACT)),
+        "reproduce": visible(whole(item.get("reproduce", ""), MAX_CARD_TEXT)),
         "text": visible(shortened(item["text"], MAX_CARD_TEXT)),
     }
 

@@ -1,11 +1,13 @@
-"""The failure text: plain, 80 columns, under 40 lines, however large what failed is."""
+"""The failure text: plain, fit for 80 columns, under 40 lines, however large what failed is."""
 
 from __future__ import annotations
 
+import io
 import keyword
 import math
 import re
 import textwrap
+import tokenize
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -24,7 +26,8 @@ from gradcheck.result import (
 )
 from gradcheck.trees import Array
 
-WIDTH = 80
+WIDTH = 76
+"""Columns: pytest puts ``E   `` before every line, and a terminal has 80."""
 MOST_LINES = 39
 MOST_ROWS = 8
 MOST_FINDINGS = 3
@@ -64,7 +67,7 @@ ROLES = {
 def render(result: CheckResult) -> str:
     """The report of one check, as plain text.
 
-    A CORRECT result takes one line, or two; any other at most 39 lines of 80 columns. Control
+    A CORRECT result takes one line, or two; any other at most 39 lines of 76 columns. Control
     characters in names and messages are escaped; no colour codes are used.
 
     Examples
@@ -342,33 +345,59 @@ def _labelled(label: str, text: str, lines: int = 2) -> list[str]:
 
 
 def _reproduce(line: str) -> Iterator[str]:
+    """The call flush left and whole, so that it runs as it is copied; or only its beginning."""
     if not line:
         return
-    wrapped = _wrapped_code(printable(line), WIDTH - 4)
-    if len(wrapped) > MOST_REPRODUCTION or any(len(part) > WIDTH - 4 for part in wrapped):
+    code = wrapped_code(printable(line), WIDTH)
+    if len(code) > MOST_REPRODUCTION or any(len(part) > WIDTH for part in code):
         head = _end_clipped(printable(line), WIDTH - LABEL - 1)
         yield from _labelled("reproduce", head, lines=1)
         yield from _labelled("", f"({len(line)} characters, whole in result.reproduce)")
         return
     yield "  reproduce"
-    yield from (f"    {part}" for part in wrapped)
+    yield from code
 
 
-def _wrapped_code(line: str, width: int) -> list[str]:
-    """A call broken after commas outside of quotes, so that it can still be pasted and run."""
-    lines = [""]
-    for piece in _pieces(line):
-        indent = "  " if len(lines) > 1 else ""
-        if lines[-1].strip() and len((indent + lines[-1] + piece).rstrip()) > width:
-            lines.append("")
-        lines[-1] += piece
-    first, *rest = (part.rstrip() for part in lines)
-    return [first, *(f"  {part}" for part in rest)]
+def wrapped_code(line: str, width: int) -> list[str]:
+    """A line of Python as several: a comment goes first, code breaks after commas in brackets.
+
+    What cannot be broken so stays longer than ``width``.
+
+    >>> wrapped_code("f(dict(a=1, b=[2, 3]), 'x, y')  # first g()", 16)
+    ['# first g()', 'f(dict(a=1,', '  b=[2, 3]),', "  'x, y')"]
+    """
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(line).readline))
+    except (tokenize.TokenError, SyntaxError):  # no Python: a name in it was clipped
+        return [line]
+    lines = textwrap.wrap(_comment(tokens), width, subsequent_indent="# ")
+    first = len(lines)
+    for piece in _pieces(line, tokens):
+        if len(lines) == first:
+            lines.append(piece)
+        elif len(f"{lines[-1]} {piece}") <= width:
+            lines[-1] += f" {piece}"
+        else:
+            lines.append(f"  {piece}")
+    return lines
 
 
-def _pieces(line: str) -> list[str]:
-    quoted = r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\""
-    return re.findall(rf"(?:{quoted}|[^,'\"]|['\"])*?(?:, |,$|$)", line)
+def _comment(tokens: Iterable[tokenize.TokenInfo]) -> str:
+    return next((token.string for token in tokens if token.type == tokenize.COMMENT), "")
+
+
+def _pieces(line: str, tokens: Iterable[tokenize.TokenInfo]) -> Iterator[str]:
+    """The code between the commas that stand in brackets and before a space."""
+    depth = start = 0
+    for token in tokens:
+        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(token.string, 0)
+        column = token.end[1]
+        if token.string == "," and depth > 0 and line[column : column + 1] == " ":
+            yield line[start:column]
+            start = column + 1
+        if token.type in (tokenize.COMMENT, tokenize.NEWLINE):
+            yield line[start : token.start[1]].rstrip()
+            return
 
 
 def reproduction(
@@ -428,9 +457,14 @@ def _name_or_role(function: str, name: str, position: int) -> str:
 
 def _options(options: Mapping[str, Any]) -> dict[str, str | None]:
     return {
-        name: literal(value) if isinstance(value, np.ndarray) else repr(value)
+        name: literal(value) if isinstance(value, np.ndarray) else _one_line(repr(value))
         for name, value in options.items()
     }
+
+
+def _one_line(text: str) -> str:
+    """A repr of many lines on one: line ends stand between brackets, never within quotes."""
+    return re.sub(r"\s*\n\s*", " ", text)
 
 
 def _dictionary(written: Mapping[str, str | None]) -> str:

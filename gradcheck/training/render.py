@@ -1,4 +1,4 @@
-"""A training result as text of 80 columns and at most 40 lines."""
+"""A training result as text fit for 80 columns, in at most 40 lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 
 from gradcheck.result import Diagnosis, Severity, TrainingResult, TrainingTrace, Verdict
 
-WIDTH = 80
+WIDTH = 76
+"""Columns: pytest puts ``E   `` before every line, and a terminal has 80."""
 LINES = 40
 HEAD, TAIL = 5, 4
 """Epochs shown from the start and from the end of a long run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 import textwrap
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -53,6 +54,34 @@ def test_the_summary_tells_counts_worst_slowest_and_what_failed(pytester):
         ]
     )
     done.assert_outcomes(passed=3, failed=1)
+
+
+REAL = """
+import numpy as np
+import gradcheck
+
+def dense(x, w, b):
+    return x @ w + b
+
+def dense_backward(y_bar, x, w, b):
+    return y_bar @ w.T, x.T @ y_bar, y_bar.mean(axis=0)
+
+test_dense = gradcheck.vjp_test(dense, dense_backward, x="n d", w="d k", b="k")
+"""
+
+
+@pytest.mark.parametrize("flags", [["--tb=short"], ["--tb=long", "-n1"]], ids=" ".join)
+def test_a_failure_fits_a_terminal_and_its_call_runs_as_copied(pytester, monkeypatch, flags):
+    """Copied as a block, beside the mark that pytest puts before every line of an error."""
+    monkeypatch.setenv("COLUMNS", "80")
+    pytester.makepyfile(test_it=REAL)
+    done = pytester.runpytest_subprocess(*flags, "-p", "no:cacheprovider")
+    error = [line for line in done.stdout.lines if line.startswith("E ")]
+    assert all(len(line) <= 80 for line in error[1:])
+    call = [line[len("E   ") :] for line in error[error.index("E     reproduce") + 1 :]]
+    again = "\n".join(["from numpy import *", "from test_it import *", *call])
+    copied = pytester.run(sys.executable, "-c", again)
+    copied.stderr.fnmatch_lines("*GradientMismatch*: backward of `dense` is wrong for `b`*")
 
 
 def test_a_run_without_gradient_tests_says_nothing(pytester):

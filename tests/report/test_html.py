@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import gradcheck
 from gradcheck.report import drawing, html
 from gradcheck.report.evidence import MAX_POINTS
 from gradcheck.report.summary import worst_of
@@ -84,6 +88,34 @@ def test_there_is_a_curve_a_heat_map_and_a_loss_curve():
     assert "Entries of b" in labels
     assert "Loss over 150 epochs" in labels
     assert "How close the tests came to their limits" in labels
+
+
+def dense(x, w, b):
+    return x @ w + b
+
+
+def dense_backward(y_bar, x, w, b):
+    return y_bar @ w.T, x.T @ y_bar, y_bar.mean(axis=0)
+
+
+def test_the_call_of_a_failure_runs_as_it_is_copied_from_the_page():
+    """From the card, and from the text of the terminal below it."""
+    x = np.linspace(-2, 2, 90).reshape(30, 3)  # longer than a terminal shows
+    for inputs in ((x[:2, :1], np.ones((1, 1)), np.ones(1)), (x, x.T @ x, np.ones(3))):
+        result = gradcheck.check_vjp(dense, dense_backward, inputs)
+        page = html.page([samples.HEADER, samples.row("t.py::t", "failed", result)])
+        card, terminal = map(unescape, re.findall("<pre>(.*?)</pre>", page, re.DOTALL))
+        copies = [card] if x is inputs[0] else [card, terminal.partition("  reproduce\n")[2]]
+        for copied in copies:
+            with pytest.raises(gradcheck.GradientMismatch) as caught:
+                exec(copied, {**vars(np), **globals()})
+            assert caught.value.result.reproduce == result.reproduce
+
+
+def test_a_call_too_long_for_the_page_is_left_out_and_not_cut():
+    long = replace(samples.wrong_result(), reproduce=f"f({', '.join(['1.0'] * 4000)})")
+    page = html.page([samples.HEADER, samples.row("t.py::t", "failed", long)])
+    assert "Reproduce</h4>" not in page
 
 
 def test_hostile_names_become_text():
