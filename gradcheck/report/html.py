@@ -37,11 +37,10 @@ MAX_FACT = 1_500
 MAX_CARD_TEXT = 6_000
 MAX_DRAWN = 60_000
 """Characters of SVG in all cards together: what is left of 300 KB beside text and tables."""
-STEP_CURVE = "Step size against error"
-NOTES = {
-    STEP_CURVE: "Curve: how far the difference quotient lies from the estimate. "
-    "Red: how far the claim does."
-}
+CURVE_NOTE = (
+    "Curve: how far the difference quotient lies from the estimate. Red: how far the claim does."
+)
+ENTRIES_NOTE = "Blue: above zero. Orange: below. Outlined in red: where the two differ."
 
 
 def page(rows: list[Json]) -> str:
@@ -190,7 +189,7 @@ def _piece(item: Json, ink: _Ink) -> Json:
             for finding in item["findings"][:6]
         ],
         "comparisons": [_comparison(entry) for entry in item.get("comparisons", [])[:8]],
-        "plots": list(_plots(item, ink)),
+        "plots": _plots(item, ink),
         "reproduce": visible(whole(item.get("reproduce", ""), MAX_CARD_TEXT)),
         "text": visible(shortened(item["text"], MAX_CARD_TEXT)),
     }
@@ -233,17 +232,17 @@ def _difference(left: Any, right: Any) -> Any:
     return abs(float(left) - float(right))
 
 
-def _plots(item: Json, ink: _Ink) -> Iterable[Json]:
+def _plots(item: Json, ink: _Ink) -> list[Json]:
     ladder = [drawing.step_curve(entry) for entry in item.get("comparisons", [])]
-    named = [(STEP_CURVE, next(filter(None, ladder), ""))]
+    curve = next(filter(None, ladder), "")
+    plots = [{"title": "Step size against error", "drawing": curve, "note": CURVE_NOTE}]
     for name, table in item.get("entries", {}).items():
-        named.append((f"Entries of {printable(name)}", drawing.heat_maps(name, table)))
+        maps, title = drawing.heat_maps(name, table), f"Entries of {printable(name)}"
+        plots.append({"title": title, "drawing": maps, "note": ENTRIES_NOTE})
     if "training" in item:
-        named.append(("Loss", drawing.loss_curve(item["training"])))
-    for title, svg in named:
-        allowed = ink.allow(svg)
-        if allowed:
-            yield {"title": title, "drawing": allowed, "note": NOTES.get(title, "")}
+        loss = drawing.loss_curve(item["training"])
+        plots.append({"title": "Loss", "drawing": loss, "note": ""})
+    return [plot for plot in plots if ink.allow(plot["drawing"])]
 
 
 def _trainings(results: list[Json], ink: _Ink) -> list[Json]:

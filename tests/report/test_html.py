@@ -18,11 +18,11 @@ import gradcheck
 from gradcheck.report import drawing, html
 from gradcheck.report.evidence import MAX_POINTS
 from gradcheck.report.summary import worst_of
-from gradcheck.result import Epoch, TrainingResult, TrainingTrace, Verdict
+from gradcheck.result import Diagnosis, Epoch, TrainingResult, TrainingTrace, Verdict
 from tests.report import samples
 
 PAGE_LIMIT = 300_000
-VOID = {"meta", "br", "rect", "path", "circle"}
+VOID = {"meta", "br", "wbr", "rect", "path", "circle"}
 REFERENCES = {"src", "href", "action", "data", "srcset", "xlink:href", "formaction"}
 
 
@@ -69,6 +69,14 @@ def test_a_page_shows_what_failed_and_what_was_verified():
     assert "gradcheck.assert_vjp(dense, dense_backward" in text
     assert "2failed" in text.replace("\n", "")
     assert "seed 7" in text
+
+
+def test_the_likeliest_cause_stands_out_from_the_others():
+    first, other = samples.wrong_result().diagnoses[0], Diagnosis("sign", "minus is missing", 0.9)
+    result = replace(samples.wrong_result(), diagnoses=(first, other))
+    page = html.page([samples.HEADER, samples.row("t.py::t", "failed", result)])
+    assert page.count('<p class="cause"><span>likely cause</span> claimed = estimate / 2') == 1
+    assert '<p class="soft">or else minus is missing</p>' in page
 
 
 def test_a_page_needs_no_network_and_no_script():
