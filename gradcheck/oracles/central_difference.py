@@ -215,14 +215,14 @@ class _Ladder:
         )
 
     def all_noise(self) -> bool:
-        """Whether the function jumps about as far at the finest steps as at the coarsest."""
+        """Whether the function jumps about as far at the finest steps as it does at most steps."""
         sizes = [max(map(abs, self.samples[exponent])) for exponent in sorted(self.samples)]
-        largest = max(sizes)
-        if not max(sizes[:3]) > ALL_NOISE_SHARE * largest:
+        typical = median(sizes)
+        if not max(sizes[:3]) > ALL_NOISE_SHARE * typical:
             return False
         # Outputs that stay where they are say nothing of the size of those that move; the terms of
         # those that do have cotangents of either sign.
-        return largest > ALL_NOISE_SHARE * self.ray.moving_size(2.0 ** max(self.samples))
+        return typical > ALL_NOISE_SHARE * self.ray.moving_size(2.0 ** max(self.samples))
 
     def look_for_grain(self) -> None:
         """Raise the noise to the grain of the outputs, if they stand still and are quantised."""

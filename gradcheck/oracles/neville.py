@@ -29,13 +29,13 @@ CREDIBLE = 0.25
 """A candidate may contradict the best one only if its own bound is this much smaller than the gap
 between them."""
 
-RESOLVED = 100.0
-"""What departs by so many times the rounding of the values is resolved to a percent."""
+RESOLVED = 10.0
+"""What departs by so many times the rounding of the values is resolved to a tenth."""
 
 DRIFTING = 4
-DRIFT_GROWTH = 3.0
+DRIFT_GROWTH = 5.0
 DRIFT_SAFETY = 2.0
-"""Drift is what this many of the finest rungs agree on: on one side, and growing by less than 3."""
+"""Drift is what this many of the finest rungs agree on: on one side, and growing by less than 5."""
 
 SLOW = 0.5
 """Quotients whose changes shrink by less than this from one rung to the next converge slowly."""
@@ -171,7 +171,8 @@ def _drift(quotients: Sequence[float], value: float, finest: Sequence[int]) -> f
 
     Noise drives quotients from the slope to either side, each rung further by the ratio of the
     steps, 8. What stays on one side and grows slower is a slope that coarser rungs have not seen:
-    of a function that saturates within them, or converges slowly. Noise looks so in one of 2000.
+    of a function that saturates within them, or converges slowly. Gaussian noise looks so in one
+    ladder of 180.
     """
     if len(finest) < DRIFTING:
         return 0.0

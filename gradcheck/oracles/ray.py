@@ -172,10 +172,12 @@ class Ray:
     def moving_size(self, step: float) -> float:
         """Root sum of squares of the terms of ``<u, f>`` that differ between ``x`` and ``x + step v``.
 
+        Their size is that at ``x``, or at the other point where they vanish at ``x``.
+
         >>> ray = Ray(lambda a: a["x"] ** 2, {"x": np.array([3.0, 9.0])}, {"x": np.array([1.0, 0])},
         ...           {"out": np.ones(2)})
         >>> ray.moving_size(1.0)
-        16.0
+        9.0
         """
         outputs = self.outputs(step)
         if outputs is None:
@@ -184,7 +186,7 @@ class Ray:
         for name, u in self.cotangent.items():
             here, there = self.centre[name], outputs[name]
             moves = (here != there) & np.isfinite(here) & np.isfinite(there)
-            sizes = np.maximum(np.abs(here), np.abs(there), where=moves, out=np.zeros(u.shape))
+            sizes = np.where(moves, np.abs(np.where(here == 0, there, here)), 0.0)
             total += float(np.sum((np.abs(u) * sizes) ** 2))
         return math.sqrt(total)
 
