@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from gradcheck.compare import claim_rounding
+from gradcheck.directions import gaussian
 from gradcheck.errors import InvalidSubject
-from gradcheck.oracles import Ray, noise_level
+from gradcheck.oracles import Ray, complex_step_value, noise_level, quick_slope
 from gradcheck.result import Evaluations
 from gradcheck.subject import Inputs
 from gradcheck.trees import (
@@ -24,6 +26,9 @@ from gradcheck.trees import (
 
 ABOVE_ROUNDING = 64.0
 """Noise beyond so many last places of the outputs is more than the rounding of a few operations."""
+
+ANALYTIC = 1e-5
+"""To this a complex step and a quick central difference agree where both work."""
 
 UNDERFLOWN = 4.0
 """Smallest normal numbers that a claim may be off by: exp(-710) is a subnormal number or 0."""
@@ -78,7 +83,7 @@ class Point:
     forward_mode: bool = False
     _places: float | None = None
     wobble: Arrays | None = field(default=None)
-    analytic: bool | None = None
+    _analytic: dict[str, bool | None] = field(default_factory=dict)
 
     def ray(self, direction: Inputs, cotangent: Arrays | None = None) -> Ray:
         """The function along ``direction``."""
@@ -107,6 +112,32 @@ class Point:
             return noise_level(ray.offset)
         ray.places = max(1.0, self._places)
         return 0.0
+
+    def is_analytic(self, names: Sequence[str]) -> bool | None:
+        """Whether the complex step can be trusted in these inputs; ``None`` where none was possible.
+
+        Complex step and difference are compared where no number is extreme and both are sharp:
+        what drops the imaginary part or conjugates it shows there.
+        """
+        for name in names:
+            if name not in self._analytic:
+                self._analytic[name] = self._agrees_when_tame(name)
+        known = [self._analytic[name] for name in names]
+        return False if False in known else None if None in known else True
+
+    def _agrees_when_tame(self, name: str) -> bool | None:
+        tame = {k: tamed(self.generator, x) for k, x in self.work.items()}
+        v = gaussian(self.generator, tame[name])
+        ray = Ray(self.subject.value, tame, {name: v}, self.cotangent)
+        try:
+            seen, quick = complex_step_value(ray), quick_slope(ray).value
+        except Exception as error:  # a domain that does not hold these numbers
+            if is_steering(error):
+                raise
+            return None
+        if seen is None or not math.isfinite(quick):
+            return None
+        return abs(seen - quick) <= ANALYTIC * max(abs(seen), abs(quick))
 
     def slope(self, name: str, direction: Array) -> float:
         """The claimed directional derivative along ``direction`` of one input."""
@@ -162,6 +193,15 @@ class Point:
 def is_steering(error: Exception) -> bool:
     """Whether an exception is Hypothesis's own: ``assume()`` is no fact about the subject."""
     return type(error).__module__.split(".")[0] == "hypothesis"
+
+
+def tamed(generator: np.random.Generator, x: Array) -> Array:
+    """Numbers of the same signs and between a fifth and one; what is no real float as it is."""
+    if x.dtype.kind != "f":
+        return x
+    sizes = 0.3 + 0.5 * np.abs(np.tanh(x))
+    jitter = 1.0 + 0.2 * generator.uniform(-1.0, 1.0, x.shape)
+    return np.asarray(np.where(x < 0, -sizes, sizes) * jitter)
 
 
 def widened(inputs: Inputs) -> Arrays:

@@ -152,8 +152,13 @@ class Surroundings:
             outcome = self._verify(moved, name, gradient)
             if outcome is Sampled.VERIFIED:
                 self.verified.setdefault(name, []).append(gradient)
-            elif outcome is Sampled.REFUTED:
+            elif outcome is Sampled.REFUTED and self._keeps_signs(moved):
                 self.refuted[name] = self.refuted.get(name, 0) + 1
+
+    def _keeps_signs(self, moved: Arrays) -> bool:
+        """Whether no number changed its sign: beyond zero a small one may have left its domain."""
+        reals = [name for name in self.names if moved[name].dtype.kind == "f"]
+        return not any(np.any(moved[name] * self.point.work[name] < 0) for name in reals)
 
     def _verify(self, moved: Arrays, name: str, gradient: Array) -> Sampled:
         x = self.point.work[name]

@@ -144,3 +144,58 @@ def test_an_output_that_does_not_move_adds_no_noise():
         pair, lambda u, x: (u[1:] * np.cos(x) * (1 + 1e-6),), (np.array([0.7]),)
     )
     assert wrong.verdict is WRONG
+
+
+def triangular_solve(a, b):
+    return np.linalg.solve(np.tril(a, -1) + np.eye(len(b)), b)
+
+
+def triangular_solve_backward(y_bar, a, b):
+    lower = np.tril(a, -1) + np.eye(len(b))
+    b_bar = np.linalg.solve(lower.T, y_bar)
+    return np.tril(-np.outer(b_bar, np.linalg.solve(lower, b)), -1), b_bar
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_slopes_of_one_factorisation_of_a_bad_matrix_prove_nothing(seed):
+    rng = np.random.default_rng(seed)
+    a, b = rng.uniform(-3, 3, (60, 60)), rng.normal(size=60)  # grows like 4**60
+    point = {"a": a, "b": b}
+    result = gradcheck.check_vjp(triangular_solve, triangular_solve_backward, point, seed=seed)
+    assert result.verdict is not WRONG
+
+
+def test_one_side_of_nothing_but_noise_is_no_slope():
+    def spectral(a):
+        return np.sum(np.exp(-np.linalg.eigvalsh((a + a.T) / 2) / 4))
+
+    def spectral_backward(y_bar, a):
+        w, v = np.linalg.eigh((a + a.T) / 2)
+        return (-y_bar / 4 * (v * np.exp(-w / 4)) @ v.T,)
+
+    point = (np.full((3, 3), 1e16),)
+    assert gradcheck.check_vjp(spectral, spectral_backward, point).verdict is not WRONG
+
+
+def logistic_log_density(y, mu):
+    z = np.abs(y - mu)
+    return -z - 2 * np.log1p(np.exp(-z))
+
+
+def logistic_backward(u, y, mu):
+    slope = np.tanh((y - mu) / 2)
+    return -u * slope, u * slope
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_steps_below_the_last_place_of_a_large_input_are_not_counted(seed):
+    point = np.array([9999999999.0, 1e10]), np.array([9999999999.5, 1e10])
+    result = gradcheck.check_vjp(logistic_log_density, logistic_backward, point, seed=seed)
+    assert result.verdict is not WRONG
+    wrong = gradcheck.check_vjp(
+        logistic_log_density,
+        lambda u, y, mu: (-2 * logistic_backward(u, y, mu)[1], logistic_backward(u, y, mu)[1]),
+        point,
+        seed=seed,
+    )
+    assert wrong.verdict is not CORRECT

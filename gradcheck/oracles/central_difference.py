@@ -216,7 +216,10 @@ class _Ladder:
 
     def all_noise(self) -> bool:
         """Whether the function jumps about as far at the finest steps as it does at most steps."""
-        sizes = [max(map(abs, self.samples[exponent])) for exponent in sorted(self.samples)]
+        sizes = [
+            max((abs(moved) for moved in self.samples[exponent] if math.isfinite(moved)), default=0)
+            for exponent in sorted(self.samples)
+        ]
         typical = median(sizes)
         if not max(sizes[:3]) > ALL_NOISE_SHARE * typical:
             return False
@@ -422,11 +425,14 @@ def _one_sided(ladder: _Ladder) -> Estimate:
         return Estimate(math.nan, math.inf, ORACLE, Local.NON_FINITE, rungs=ladder.rungs())
     side = sides.fine
     where = "above" if ladder.right is not None else "below"
-    return Estimate(
+    found = Estimate(
         side.value, side.error, f"one-sided differences from {where}", Local.SMOOTH,
         side.value, side.value, side.error, ladder.noise, ladder.rungs(),
         note=f"the function is defined only {where} the point along this direction",
     )  # fmt: skip
+    if side.error > abs(side.value) and ladder.all_noise():
+        return replace(found, error=math.inf, local=Local.NOISY, note=ALL_NOISE)
+    return found
 
 
 def _growth(ladder: _Ladder) -> Local | None:

@@ -71,11 +71,15 @@ def prepare(triple):
 
 
 class Noise:
-    """The one thing an estimate asks of the point of a check."""
+    """What an estimate asks of the point of a check."""
 
     @staticmethod
     def noise(ray):
         return noise_level(ray.offset)
+
+    @staticmethod
+    def is_analytic(names):
+        return None
 
 
 def run(triple):
