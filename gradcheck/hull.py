@@ -22,7 +22,9 @@ SEEN_ENOUGH = 12
 was seen less than `SEEN_LEAST` times. If one of d + 1 equally likely pieces was still unseen, the
 chance of that is below ``(d / (d + 1)) ** (12 (d + 1)) < exp(-12) = 6e-6``."""
 
-SEEN_LEAST = 3
+SEEN_LEAST = 10
+"""A piece as rare as the rarest one seen goes unseen with a chance of ``exp(-10) = 5e-5``: of 32
+tied entries each is the largest in one sample of 32 only."""
 
 ROWS = 128
 """Entries given to the linear program: those on which claim and samples differ most."""

@@ -81,6 +81,10 @@ CONDITIONED = 0.5
 """Slopes are measured again at two points a few last places away if claim and estimate differ by
 less than this share: more than a factor of two would show in the claims nearby as well."""
 
+UNKNOWN_WOBBLE = 1e-2
+"""Rounding error taken for granted where no claim nearby could be had: a Cholesky factor of a
+matrix that is positive definite to the last place only."""
+
 HARDLY_ZERO = 0.5
 """Share of the claims nearby that must not be zero; one of them moves all numbers by one factor, and
 leaves a singular matrix singular."""
@@ -230,12 +234,14 @@ def _log_zeros(point: Point, name: str, chosen: list[int]) -> bool:
 
 
 def _entry_is_right(point: Point, name: str, entry: int, negligible: float) -> bool:
-    """Whether the one-sided slopes of a single entry allow its claim after all.
+    """Whether the slopes of a single entry leave room for its claim after all.
 
-    Of many tied entries each is rarely the one that counts: no sample may show its value.
+    Of many tied entries each is rarely the one that counts, and no sample may show its value: only
+    an entry along which there is no kink convicts a claim alone.
     """
     flat = entry % point.work[name].size  # real parts first, then imaginary ones
-    return look_at(point, name, [flat], negligible, 1).verdict is not Verdict.WRONG
+    found = look_at(point, name, [flat], negligible, 1).comparisons
+    return not any(c.verdict is Verdict.WRONG and c.estimate.local is Local.SMOOTH for c in found)
 
 
 class _Resolver:
@@ -589,7 +595,10 @@ def measured_wobble(point: Point) -> dict[str, Array]:
         return point.wobble
     inside = (claims for salt in WOBBLES if (claims := _claims_nearby(point, salt)))
     several = list(itertools.islice(inside, ENOUGH_WOBBLES))
-    names = [name for name in point.claims if several and all(name in g for g in several)]
+    if len(several) < 2:
+        point.wobble = {name: UNKNOWN_WOBBLE * np.abs(g) for name, g in point.claims.items()}
+        return point.wobble
+    names = [name for name in point.claims if all(name in g for g in several)]
     point.wobble = {name: _apart(point.claims[name], [g[name] for g in several]) for name in names}
     if _has_coarse_places(point):
         _add_normwise(point)

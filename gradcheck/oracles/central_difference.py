@@ -51,6 +51,8 @@ ALL_NOISE_SHARE = 0.1
 ALL_NOISE = "the function changes by its own size within a few last places of its input"
 """The note of an estimate of a function that is not resolved by floating-point numbers at all."""
 
+RAGGED = "the function is defined only here and there around the point"
+
 EPS = 2.0**-52
 """Relative rounding of float64."""
 
@@ -227,6 +229,14 @@ class _Ladder:
         # those that do have cotangents of either sign.
         return typical > ALL_NOISE_SHARE * self.ray.moving_size(2.0 ** max(self.samples))
 
+    def is_ragged(self) -> bool:
+        """Whether the function is undefined at steps shorter than others at which it is defined."""
+        for side in (0, 1):
+            finest_first = [math.isfinite(self.samples[e][side]) for e in sorted(self.samples)]
+            if any(coarse > fine for fine, coarse in itertools.pairwise(finest_first)):
+                return True
+        return False
+
     def look_for_grain(self) -> None:
         """Raise the noise to the grain of the outputs, if they stand still and are quantised."""
         if self.grained or not self.stands_still():
@@ -316,6 +326,10 @@ def _conclude(ladder: _Ladder) -> Estimate:
     growth = _growth(ladder)
     if growth is not None:
         return Estimate(math.nan, math.inf, ORACLE, growth, rungs=ladder.rungs())
+    if ladder.is_ragged():
+        return Estimate(
+            math.nan, math.inf, ORACLE, Local.NON_FINITE, rungs=ladder.rungs(), note=RAGGED
+        )
     if ladder.central is None:
         return _one_sided(ladder)
     central, right, left = ladder.central, ladder.right, ladder.left
