@@ -181,15 +181,19 @@ def _blind_spots(peers, largest):
     rows.append(["value and gradient both NaN", *[_of_nan(peer, no_value) for peer in peers]])
     rows += [["forward mode: 1000 outputs in float32, " + text, *_forward_mode(peers, factor)]
              for text, factor in (("sign flipped", -1.0), ("times 1.5", 1.5))]  # fmt: skip
-    missed = [row[0] for row in rows if "missed" in row[1]]
+    told = {kind: [row[0] for row in rows if kind in row[1]] for kind in ("missed", "cannot tell")}
     return Table(
         "2b. Known blind spots",
         "Wrong gradients that some checker lets pass. `found`: rejected, and the right gradient "
         "passes; `missed`: the wrong gradient passes; `no use`: the right one is rejected too; "
+        "`cannot tell`: INCONCLUSIVE, which does not pass; "
         "`—`: not tried, because the full Jacobian would be too large, or there is no such mode.",
         ["wrong gradient", *[peer.name for peer in peers]],
         rows,
-        [f"Missed by gradcheck: {', '.join(missed) or 'none'}."],
+        [
+            f"Missed by gradcheck: {', '.join(told['missed']) or 'none'}.",
+            f"gradcheck cannot tell, and some reject: {', '.join(told['cannot tell']) or 'none'}.",
+        ],
     )
 
 
