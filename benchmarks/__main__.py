@@ -24,9 +24,10 @@ def main(arguments=None):
         parser.error(f"no such table: {', '.join(sorted(unknown))}")
     changes = {name: int(number) for name, number in (one.split("=") for one in options.set)}
     budget = dataclasses.replace(QUICK if options.quick else Budget(), **changes)
+    order = ("machine", *TABLES)
     about = f"<!-- machine -->\n{machine()}; {versions()}.\n<!-- end of machine -->"
     if written := not (options.quick or options.dry):
-        page.write("machine", about)
+        page.write("machine", about, order=order)
     print(about)
     for name in options.tables or TABLES:
         before, started = load(), time.perf_counter()
@@ -34,7 +35,7 @@ def main(arguments=None):
         text = page.section(name, tables, f"{before}, {time.perf_counter() - started:.0f} s")
         print(f"\n{text}", flush=True)
         if written:
-            page.write(name, text)
+            page.write(name, text, order=order)
 
 
 if __name__ == "__main__":

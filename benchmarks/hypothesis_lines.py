@@ -200,7 +200,21 @@ QUICK_CHECKERS = ("naive loop", "autograd")
 def lines() -> dict[str, Callable[[Any, Any, int], Run]]:
     """``line(twin, make_pair, seed)`` by name, ours first."""
     others = select(installed(), QUICK_CHECKERS)
-    return {
+    plain = {
         "gradcheck": ours,
         **{f"Hypothesis + {peer.name}": partial(with_hypothesis, peer.check) for peer in others},
     }
+    return {name: partial(_once, name, line) for name, line in plain.items()}
+
+
+_RUNS: dict[tuple[str, str, str, int], Run] = {}
+
+
+def _once(name, line, twin, make_pair, seed):
+    """A line's run: the tables that count failures and those that time them share it."""
+    if not _RUNS:  # the first call of all would pay for imports
+        line(twin, make_pair, seed)
+    key = (name, twin.id, make_pair.__name__, seed)
+    if key not in _RUNS:
+        _RUNS[key] = line(twin, make_pair, seed)
+    return _RUNS[key]

@@ -53,24 +53,20 @@ What gradcheck claims, measured beside what else there is, on the same functions
 `python -m benchmarks`; [benchmarks/README.md](../benchmarks/README.md) says how each checker was
 called. Everybody runs with default settings. Figures are counts, or ratios within one run; seconds
 are CPU seconds, medians of interleaved repetitions, with one thread per process. Below each table
-stands where somebody else is ahead.
-
-<!-- machine -->
-<!-- end of machine -->
-"""
+stands where somebody else is ahead."""
 
 
-def write(name: str, text: str, path: Path = PAGE) -> None:
-    """Put a section in the place of the one of its name, or at the end."""
-    page = path.read_text("utf-8") if path.exists() else FRAME
-    pattern = rf"<!-- {name} -->.*?<!-- end of {name} -->"
-    if re.search(pattern, page, flags=re.DOTALL):
-        page = re.sub(pattern, lambda _: text, page, flags=re.DOTALL)
-    else:
-        page = f"{page.rstrip()}\n\n{text}\n"
+def write(name: str, text: str, path: Path = PAGE, order: Sequence[str] = ()) -> None:
+    """Put a section in the place of the one of its name, and all of them in order."""
+    page = path.read_text("utf-8") if path.exists() else ""
+    sections = {found[2]: found[1] for found in re.finditer(SECTION, page)} | {name: text}
+    names = [one for one in order if one in sections] if order else sections
     beside = path.with_suffix(f".{os.getpid()}")
-    beside.write_text(page, "utf-8")
-    beside.replace(path)  # at once: another table may be writing, too
+    beside.write_text("\n\n".join([FRAME, *[sections[one] for one in names]]) + "\n", "utf-8")
+    beside.replace(path)  # at once: who reads sees the old page or the new one
+
+
+SECTION = r"(?s)(<!-- ([a-z-]+) -->.*?<!-- end of \2 -->)"
 
 
 def share(part: int, whole: int) -> str:

@@ -64,14 +64,15 @@ def _directional(batch):
     def make(parameters):
         return networks.dense_network(parameters, batch)
 
-    return make, f"3. Cost of a passing check, five named inputs, batch of {batch}"
+    letter = "" if batch == BATCHES[0] else "b"
+    return make, f"3{letter}. Cost of a passing check, five named inputs, batch of {batch}"
 
 
 def _in_one_vector():
     def make(parameters):
         return networks.as_one_vector(networks.dense_network(parameters, BATCHES[-1]))
 
-    title = f"3b. The same with all inputs in one vector, batch of {BATCHES[-1]}"
+    title = f"3c. The same with all inputs in one vector, batch of {BATCHES[-1]}"
     return make, title
 
 
@@ -133,7 +134,7 @@ def _full(budget):
     remarks = [ahead(_cheaper(results[n], "gradcheck, exhaustive"), f"with {n:,} parameters")
                for n in entries]  # fmt: skip
     return Table(
-        f"3c. Cost where every entry is measured, batch of {FULL_BATCH}",
+        f"3d. Cost where every entry is measured, batch of {FULL_BATCH}",
         "Time over the same floor; calls are forwards + backwards. torch builds the Jacobian of "
         "every output, one backward each; SciPy, numdifftools and the loop differentiate one "
         "random combination of the outputs, as gradcheck does. `vectorized` says that forward "

@@ -31,7 +31,7 @@ def tables(budget):
     return [
         Table(
             "4. Time to the first failing example, and to the smallest",
-            f"The wrong twins of the corpus, {budget.seeds} seeds each; medians, and means in "
+            f"The wrong twins of the corpus, seeds: {budget.seeds}; medians, and means in "
             f"brackets, over the {sum(common)} runs in which every line fails. Milliseconds of "
             "CPU. The end comes after the smallest example is found and reported; gradcheck's "
             "report names a cause and the two others print a traceback.",

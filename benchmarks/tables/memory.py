@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import json
-import resource
 import subprocess
 import sys
+from pathlib import Path
 
 from benchmarks import networks
 from benchmarks.page import Table, ahead
@@ -14,30 +16,33 @@ from benchmarks.peers import installed, named, select
 PEERS = ("gradcheck", "gradcheck, no relations", "torch, fast", "jax", "autograd",
          "scipy check_grad, random")  # fmt: skip
 BATCH = 8
-UNIT = 1024
-"""Bytes in one unit of ``ru_maxrss`` on Linux."""
+THE_SUBJECT = "the network alone: 2 forwards and 1 backward"
 
 
 def tables(budget):
     parameters = budget.entries[-1]
-    rows, peaks = [], {}
-    for peer in select(installed(), PEERS):
-        before, after, answer = _in_a_child(peer.name, parameters)
-        size = networks.dense_network(parameters, BATCH)
-        size = sum(array.nbytes for array in size.inputs.values())
-        peaks[peer.name] = (after - before) * UNIT / size
-        rows.append([peer.name, answer, f"{(after - before) * UNIT / 2**20:.0f}",
-                     f"{peaks[peer.name]:.1f}"])  # fmt: skip
-    less = [name for name, peak in peaks.items() if peak < peaks["gradcheck"]]
+    growth = {THE_SUBJECT: _in_a_child(THE_SUBJECT, parameters)}
+    growth |= {peer.name: _in_a_child(peer.name, parameters)
+               for peer in select(installed(), PEERS)}  # fmt: skip
+    alone, _ = growth[THE_SUBJECT]
+    inputs = networks.dense_network(parameters, BATCH).inputs.values()
+    size = sum(array.nbytes for array in inputs)
+    rows = [[name, answer, f"{grown / 2**20:.1f}", f"{grown / size:.1f}", f"{grown / alone:.1f}"]
+            for name, (grown, answer) in growth.items()]  # fmt: skip
+    ours = growth["gradcheck"][0]
+    others = [name for name in growth if name != THE_SUBJECT and not name.startswith("gradcheck")]
+    less = [name for name in others if growth[name][0] < ours]
     return [
         Table(
             f"7. Memory of one check with {parameters:,} parameters",
-            "Growth of the process's peak over the peak of 2 forwards and 1 backward of the same "
-            "network, in MiB and in copies of the inputs; one fresh process per checker, which has "
-            f"loaded its framework and checked a small network before. Batch of {BATCH}.",
-            ["checker", "answer", "MiB", "copies of the inputs"],
+            f"How far the memory of a process grows during one check of a dense network, batch of "
+            f"{BATCH}: highest use of it less the use just before (`VmHWM`, reset, and `VmRSS` of "
+            "`/proc/self`), in MiB, in copies of all inputs, and over what the network itself "
+            "takes. One fresh process per checker, which has checked a small network before. What "
+            "a checker's own array type copies is part of it.",
+            ["checker", "answer", "MiB", "copies of the inputs", "over the network alone"],
             rows,
-            [ahead([name for name in less if not name.startswith("gradcheck")], "in memory")],
+            [ahead(less, "in memory")],
         )
     ]
 
@@ -48,22 +53,45 @@ def _in_a_child(name, parameters):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
 def measure(name, parameters):
-    """Peaks before and after a check, and its answer."""
-    peer = named(name)
-    peer.judge(networks.dense_network(100, BATCH))
+    """Bytes by which one check, or the network alone, makes this process grow; and its answer."""
+    act = _act_of(name)
+    act(networks.dense_network(100, BATCH))
     problem = networks.dense_network(parameters, BATCH)
-    arrays = tuple(problem.inputs.values())
-    for _ in range(2):
-        y_bar = problem.forward(*arrays)
-    problem.backward(y_bar, *arrays)
-    before = _peak()
-    answer = peer.judge(problem)
-    return before, _peak(), answer.value
+    _give_back_what_is_free()
+    Path("/proc/self/clear_refs").write_text("5", "ascii")  # VmHWM starts again at VmRSS
+    before = _kilobytes("VmRSS")
+    answer = act(problem)
+    return 1024 * (_kilobytes("VmHWM") - before), answer
+
+
+def _act_of(name):
+    if name != THE_SUBJECT:
+        peer = named(name)
+        return lambda problem: peer.judge(problem).value
+
+    def run(problem):
+        arrays = tuple(problem.inputs.values())
+        for _ in range(2):
+            y_bar = problem.forward(*arrays)
+        problem.backward(y_bar, *arrays)
+        return "—"
+
+    return run
+
+
+def _give_back_what_is_free():
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
+    if trim is not None:
+        trim(0)
+
+
+def _kilobytes(field):
+    for line in Path("/proc/self/status").read_text("ascii").splitlines():
+        if line.startswith(field):
+            return int(line.split()[1])
+    raise LookupError(field)
 
 
 if __name__ == "__main__":

@@ -39,14 +39,12 @@ def same_array(scene: Scene) -> Iterator[Finding]:
     if len(names) < 2:
         return
     one = np.array(scene.inputs[names[0]])
-    shared = {**scene.inputs, **dict.fromkeys(names, one)}
-    copies = {**scene.inputs, **{name: one.copy() for name in names}}
     try:
-        expected = scene.quietly(lambda: scene.vjp(copies, scene.cotangent, "for two equal arrays"))
+        expected = _claim_with(scene, {k: one.copy() for k in names}, "for two equal arrays")
     except Broken:
         return  # such a point is outside the domain: no fact about sharing
     when = f"for one array passed as {' and '.join(names)}"
-    got = scene.quietly(lambda: scene.vjp(shared, scene.cotangent, when))
+    got = _claim_with(scene, dict.fromkeys(names, one), when)
     for name in _unequal(got, expected):
         yield failure(
             "same-array",
@@ -91,6 +89,12 @@ def empty(scene: Scene) -> Iterator[Finding]:
 def size_one(scene: Scene) -> Iterator[Finding]:
     """An axis of length 1 works, or is refused clearly."""
     yield from _with_length(scene, 1, "size-one-axis")
+
+
+def _claim_with(scene: Scene, arrays: Mapping[str, Array], when: str) -> Claims:
+    """The claim with some inputs replaced; the replacements are let go, for they may be large."""
+    inputs = {**scene.inputs, **arrays}
+    return scene.quietly(lambda: scene.vjp(inputs, scene.cotangent, when))
 
 
 def _interchangeable(scene: Scene) -> list[str]:
