@@ -16,6 +16,9 @@ from gradcheck.trees import Array, ravel
 RISE = 0.05
 """Share of the initial loss that an update must add before its length is blamed."""
 
+DOUBLED = 1.0
+"""The same share for an update on some of the data, which may climb a little on all of them."""
+
 SOME_ALONG = 0.1
 """Share of entries that may first move along the gradient: weight decay turns a few around."""
 
@@ -76,7 +79,9 @@ def _climb(run: Run) -> Iterator[Finding]:
             f"the first update raises the objective by {first.rise:.3g}; cut to "
             f"{first.descending_part:.2g} it would lower it"
         )
-        yield Finding("first-step-climbs", message)
+        too_far = run.starts_on_all_data or first.rise > DOUBLED * start
+        weight = Severity.FAILURE if too_far else Severity.NOTE
+        yield Finding("first-step-climbs", message, weight)
 
 
 def examine_update(run: Run) -> Iterator[Finding] | None:

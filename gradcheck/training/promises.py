@@ -251,6 +251,15 @@ class Run:
         assert self.start is not None
         return self.cost(self.start)[1]
 
+    @property
+    def starts_on_all_data(self) -> bool:
+        """Whether the first update is known to use the gradient of the whole objective."""
+        shown = self.updates[0].gradients if self.updates else None
+        if shown is None:
+            return self.promises.is_full_batch
+        # A mean over batches and one over all the data are rounded differently, at most.
+        return all(np.allclose(shown[n], g, rtol=1e-3) for n, g in self.start_gradient.items())
+
     @cached_property
     def end_gradient(self) -> Arrays:
         """Claimed gradients after the last update."""

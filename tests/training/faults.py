@@ -124,8 +124,7 @@ def tied_network(rng: np.random.Generator, bug: str) -> tuple[TiedNetwork, dict[
 def wrong_gradient(bug: str) -> Callable[[np.random.Generator], TrainingResult]:
     def run(rng: np.random.Generator) -> TrainingResult:
         objective, start = tied_network(rng, bug)
-        _, update = right_update(rng, rate=1.0)
-        return check_training(descend(objective, start, update, EPOCHS))
+        return check_training(descend(objective, start, right_update(rng, rate=1.0), EPOCHS))
 
     return run
 
@@ -233,8 +232,8 @@ def never_updated(rng: np.random.Generator) -> TrainingResult:
 
 def too_long(rng: np.random.Generator) -> TrainingResult:
     problem = any_problem(rng)
-    rate = 100 * problem.safe_rate()
-    rule = gradient_descent(0.3 * rate) if rng.integers(2) else momentum(0.05 * rate)
+    rate = 100 * problem.safe_rate()  # of the longest safe step; momentum adds up to ten of its own
+    rule = gradient_descent(rate) if rng.integers(2) else momentum(rate / 10)
     return run_loop(rng, problem, rule)
 
 

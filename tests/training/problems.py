@@ -186,7 +186,7 @@ def rmsprop(rate: float, decay: float = 0.99, epsilon: float = 1e-8) -> Update:
     return update
 
 
-def right_update(rng: np.random.Generator, rate: float) -> tuple[str, Update]:
+def right_update(rng: np.random.Generator, rate: float) -> Update:
     """An optimiser at a rate that suits it, given a rate that is safe for plain descent."""
     makers: dict[str, Callable[[], Update]] = {
         "gradient descent": lambda: gradient_descent(rate * rng.uniform(0.1, 0.5)),
@@ -196,8 +196,7 @@ def right_update(rng: np.random.Generator, rate: float) -> tuple[str, Update]:
         "adam": lambda: adam(10 ** rng.uniform(-3, -1.5)),
         "rmsprop": lambda: rmsprop(10 ** rng.uniform(-3, -2)),
     }
-    name = str(rng.choice(list(makers)))
-    return name, makers[name]()
+    return makers[str(rng.choice(list(makers)))]()
 
 
 def shuffled_batches(rows: int, size: int, seed: int) -> Callable[[int], list[np.ndarray]]:
@@ -216,6 +215,15 @@ class BlackBox:
     def __init__(self, problem: Problem, update: Update, *, log_before: bool = False) -> None:
         self.problem, self.update, self.log_before = problem, update, log_before
         self.parameters = {n: a.copy() for n, a in problem.start.items()}
+
+    def epoch_in(self, batches: list[np.ndarray]) -> float:
+        """One epoch in batches; logs the mean of what they cost before their updates."""
+        losses = []
+        for rows in batches:
+            loss, gradients = self.problem.objective(self.parameters, rows)
+            self.parameters = self.update(self.parameters, gradients)
+            losses.append(float(loss))
+        return float(np.mean(losses))
 
     def step(self) -> float:
         loss, gradients = self.problem.objective(self.parameters)

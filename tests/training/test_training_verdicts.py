@@ -204,6 +204,23 @@ def test_the_gradient_is_checked_before_and_after():
     assert result.gradient.verdict is Verdict.CORRECT
 
 
+def test_a_first_step_on_some_of_the_data_may_climb_on_all_of_them():
+    start = {"w": np.array([4.5])}
+
+    def squared(p, rows):
+        return float(np.mean((p["w"] - rows) ** 2)), {
+            "w": 2 * np.mean(p["w"] - rows, keepdims=True)
+        }
+
+    def climbs(rate, *batches):
+        trace = descend(squared, start, rate, 3, batches=[np.array(rows) for rows in batches])
+        return check_training(trace, expect="nothing")
+
+    assert names(climbs(0.3, [9.0], [1.0]), "note") == {"first-step-climbs"}  # from 16 to 21
+    assert names(climbs(3.0, [9.0], [1.0])) >= {"first-step-climbs"}  # to 718
+    assert names(climbs(3.0, [9.0, 1.0])) == {"first-step-climbs"}  # from 16 to 22
+
+
 def test_full_accuracy_does_not_excuse_a_wrong_gradient():
     objective, start = tied_network(np.random.default_rng(0), "bias averaged")
     trace = descend(objective, start, 0.3, 150)
