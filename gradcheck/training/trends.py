@@ -145,12 +145,15 @@ OUTLIER = 4
 FLAT = 0.01
 """A plateau's remaining fall is at most this share of the fall before it."""
 
+SLOW = 0.1
+"""And at most this share of its level: a loss that goes to zero has no other."""
+
 
 def plateau(losses: Sequence[float]) -> Plateau | None:
     """Where a series stopped falling, or ``None`` while it still falls.
 
     The last third must have moved, on its straight line, by less than a hundredth of the whole
-    fall, or by less than its own scatter.
+    fall and a tenth of where it is, or by less than its own scatter.
 
     >>> plateau([4.0, 2.0, 1.0, 0.5] + [0.25] * 12)
     Plateau(level=0.25, since=4)
@@ -158,6 +161,8 @@ def plateau(losses: Sequence[float]) -> Plateau | None:
     True
     >>> plateau([0.7] * 10)
     Plateau(level=0.7, since=0)
+    >>> plateau([0.5**k for k in range(30)]) is None  # little is left, and it still halves
+    True
     """
     series = np.asarray(losses, dtype=np.float64)
     tail = series[-max(series.size // 3, 3) :]
@@ -169,9 +174,9 @@ def plateau(losses: Sequence[float]) -> Plateau | None:
     drift = abs(slope) * (tail.size - 1)
     total = float(series.max() - series.min())
     rounding = float(np.finfo(np.float64).eps * np.abs(series).max())
-    if drift > max(FLAT * total, scatter, rounding * tail.size):
-        return None
     level = float(np.median(tail))
+    if drift > max(min(FLAT * total, SLOW * abs(level)), scatter, rounding * tail.size):
+        return None
     near = level + max(FLAT * total, OUTLIER * scatter)
     above = np.flatnonzero(series > near)
     return Plateau(level, int(above[-1]) + 1 if above.size else 0)
