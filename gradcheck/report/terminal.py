@@ -201,7 +201,7 @@ def _body(result: CheckResult) -> Iterator[str]:
     yield from _labelled("guilty layer", _guilty(result.guilty_layer), lines=2)
     yield from _labelled("right", _right(result), lines=2)
     yield from _labelled("spent", _spent(result.evaluations), lines=1)
-    yield from _reproduce(result.reproduce)
+    yield from reproduction_lines(result.reproduce)
 
 
 def _badness(comparison: Comparison) -> tuple[bool, bool, float]:
@@ -344,7 +344,7 @@ def _labelled(label: str, text: str, lines: int = 2) -> list[str]:
     return [line[:WIDTH] for line in wrapped]
 
 
-def _reproduce(line: str) -> Iterator[str]:
+def reproduction_lines(line: str) -> Iterator[str]:
     """The call flush left and whole, so that it runs as it is copied; or only its beginning."""
     if not line:
         return

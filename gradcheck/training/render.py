@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from gradcheck.report.terminal import reproduction_lines
 from gradcheck.result import Diagnosis, Severity, TrainingResult, TrainingTrace, Verdict
 
 WIDTH = 76
@@ -24,7 +25,7 @@ TITLES = {
 
 
 def render(result: TrainingResult) -> str:
-    """The report: verdict, findings, likely cause, gradient, losses.
+    """The report: verdict, findings, likely cause, gradient, losses, and how to see it again.
 
     >>> trace = TrainingTrace((0.5, 0.25), initial_loss=1.0)
     >>> print(render(TrainingResult(Verdict.CORRECT, trace, checked=("loss falls",))))
@@ -38,17 +39,12 @@ def render(result: TrainingResult) -> str:
       2                  0.25
     """
     lines = list(_wrapped(f"{result.name}: {result.verdict.name} ({TITLES[result.verdict]})", ""))
-    sections = (
-        _findings(result),
-        _causes(result.diagnoses),
-        _gradient(result),
-        _reproduction(result.reproduce),
-    )
-    for section in sections:
+    for section in (_findings(result), _causes(result.diagnoses), _gradient(result)):
         body = list(section)
         lines += ["", *body] if body else []
-    table = ["", *_losses(result.trace)]
-    return "\n".join([*_clipped(lines, LINES - len(table)), *table])
+    again = list(reproduction_lines(result.reproduce))
+    end = ["", *_losses(result.trace), *([""] if again else []), *again]
+    return "\n".join([*_clipped(lines, LINES - len(end)), *end])
 
 
 def _findings(result: TrainingResult) -> Iterator[str]:
@@ -71,11 +67,6 @@ def _causes(diagnoses: Sequence[Diagnosis]) -> Iterator[str]:
 def _gradient(result: TrainingResult) -> Iterator[str]:
     if result.gradient is not None:
         yield from _entry("gradient", f"{result.gradient.verdict.name}, checked on the spot")
-
-
-def _reproduction(line: str) -> Iterator[str]:
-    if line:
-        yield from _entry("reproduce", line)
 
 
 def _entry(label: str, text: str) -> Iterator[str]:

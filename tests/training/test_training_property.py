@@ -84,7 +84,6 @@ def test_a_failing_training_shrinks_to_the_smallest_and_is_written_as_a_call():
     called = "factory(width=4, rows=8, seed=0)"
     line = f"gradcheck.assert_training(gradcheck.train({called}, epochs=8))"
     assert failure.result.reproduce == line
-    assert "reproduce" in str(failure)
     assert len(sizes) < 120
 
 
@@ -109,8 +108,9 @@ def test_the_line_that_is_shown_fails_the_same_way(promises, own, finding):
     )
     failure = failure_of(test)
     assert finding in failure.result.findings[0].name
+    shown = str(failure).rpartition("\n  reproduce\n")[2]
     with pytest.raises(TrainingFailed) as again:
-        exec(failure.result.reproduce, {"gradcheck": gradcheck, "means": means, **promises})
+        exec(shown, {"gradcheck": gradcheck, "means": means, **promises})
     assert again.value.result.findings == failure.result.findings
 
 

@@ -72,11 +72,14 @@ diagnoses = st.builds(Diagnosis, words, words, st.floats(0, 1), words, words)
     st.lists(findings, max_size=9),
     st.lists(diagnoses, max_size=4),
     words,
+    words | st.integers(1, 300).map(lambda n: f"gradcheck.train(f({'seed=12, ' * n}), epochs=3)"),
     st.sampled_from(Verdict),
 )
-def test_no_result_breaks_the_frame(losses, initial, found, causes, stopped, verdict):
+def test_no_result_breaks_the_frame(losses, initial, found, causes, stopped, line, verdict):
     trace = TrainingTrace(tuple(losses), initial, stopped=stopped)
-    result = TrainingResult(verdict, trace, tuple(found), tuple(causes), checked=("a",) * 40)
+    result = TrainingResult(
+        verdict, trace, tuple(found), tuple(causes), checked=("a",) * 40, reproduce=line
+    )
     with np.errstate(invalid="ignore"):
         lines = render(result).split("\n")
     assert len(lines) <= LINES
