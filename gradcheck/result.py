@@ -397,7 +397,7 @@ class TrainingTrace:
         JSON-able facts: epochs asked for, what the losses are.
     updates : tuple of Update
         The first few, the one that raised the loss most, and the last; in memory only.
-    objective : callable, optional
+    objective : callable or Subject, optional
         What the loop said it minimises; in memory only.
     error : BaseException, optional
         What the loop raised; in memory only.
@@ -411,7 +411,7 @@ class TrainingTrace:
     stopped: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     updates: tuple[Update, ...] = field(default=(), repr=False, compare=False)
-    objective: Callable[..., Any] | None = field(default=None, repr=False, compare=False)
+    objective: Any = field(default=None, repr=False, compare=False)
     error: BaseException | None = field(default=None, repr=False, compare=False)
     promises: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 

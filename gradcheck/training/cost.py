@@ -9,10 +9,14 @@ import numpy as np
 
 from gradcheck.errors import InvalidArgument
 from gradcheck.oracles.noise import noise_level
+from gradcheck.subject import Subject
 from gradcheck.trees import Array, Arrays, inner_product, is_differentiable
 
-Objective = Callable[[Mapping[str, Array]], tuple[Any, Mapping[str, Any]]]
+Pair = Callable[[Mapping[str, Array]], tuple[Any, Mapping[str, Any]]]
 """``objective(parameters) -> (loss, gradients)``, both mappings keyed by parameter name."""
+
+Objective = Pair | Subject
+"""Or a subject whose inputs are the parameters, and whose value is the loss."""
 
 
 REFUSALS = (ArithmeticError, ValueError)
@@ -27,7 +31,7 @@ class Cost:
     """
 
     def __init__(self, objective: Objective) -> None:
-        self.objective = objective
+        self.objective = as_pair(objective)
         self.calls = 0
 
     def __call__(self, parameters: Mapping[str, Array]) -> tuple[float, Arrays]:
@@ -54,6 +58,28 @@ class Cost:
         here = self.value(parameters)
         level = noise_level(lambda t: self.probe(moved(parameters, direction, t)) - here)
         return 4 * level + 4 * coarsest_eps(parameters) * abs(here)
+
+
+def is_objective(given: Any) -> bool:
+    """Whether something can be asked for a loss and its gradients."""
+    return callable(given) or isinstance(given, Subject)
+
+
+def as_pair(objective: Objective) -> Pair:
+    """The objective as a function that returns a loss and its gradients.
+
+    >>> from gradcheck.subject import FunctionSubject
+    >>> square = lambda p: p["w"] @ p["w"]
+    >>> bowl = FunctionSubject("bowl", square, lambda p, u: {"w": 2 * u * p["w"]})
+    >>> as_pair(bowl)({"w": np.array([3.0])})
+    (np.float64(9.0), {'w': array([6.])})
+    """
+    if callable(objective):
+        return objective
+    return lambda parameters: (
+        objective.value(parameters),
+        objective.vjp(parameters, np.ones(())),
+    )
 
 
 def copied(parameters: Mapping[str, Any]) -> Arrays:

@@ -10,7 +10,8 @@ import numpy as np
 
 from gradcheck.errors import InvalidArgument
 from gradcheck.result import TrainingTrace, Update
-from gradcheck.training.cost import Cost, copied, moved
+from gradcheck.subject import Subject
+from gradcheck.training.cost import Cost, copied, is_objective, moved
 from gradcheck.training.loop import FIRST_UPDATES, Loop, train
 from gradcheck.trees import Array, Arrays, tree_inner_product
 
@@ -19,6 +20,9 @@ SUFFICIENT = 1e-4
 
 HALVINGS = 60
 """Step halvings, or doublings, tried: from 1 to the last place of a float64, and as far up."""
+
+AnyObjective = Callable[..., tuple[Any, Mapping[str, Any]]] | Subject
+"""``objective(parameters)``, ``objective(parameters, batch)``, or a subject of the parameters."""
 
 UpdateRule = Callable[[Arrays, Arrays], Mapping[str, Any] | None]
 """``update(parameters, gradients)``: returns the new parameters, or changes them in place."""
@@ -79,7 +83,7 @@ def _longest(passes: Callable[[float], bool], start: float) -> float:
 
 
 def descend(
-    objective: Callable[..., tuple[Any, Mapping[str, Any]]],
+    objective: AnyObjective,
     parameters: Mapping[str, Array],
     update: UpdateRule | float | None,
     epochs: int,
@@ -93,9 +97,10 @@ def descend(
 
     Parameters
     ----------
-    objective : callable
+    objective : callable or Subject
         ``objective(parameters) -> (loss, gradients)``, or ``objective(parameters, batch)`` where
-        ``batches`` are given. Both mappings are keyed by parameter name.
+        ``batches`` are given. Both mappings are keyed by parameter name. A subject's inputs are the
+        parameters, and its value is the loss.
     parameters : mapping of str to array
         The start; not changed.
     update : callable, float or None
@@ -128,7 +133,7 @@ def descend(
 
 
 def descent_loop(
-    objective: Callable[..., tuple[Any, Mapping[str, Any]]],
+    objective: AnyObjective,
     parameters: Mapping[str, Array],
     update: UpdateRule | float | None,
     *,
@@ -147,16 +152,25 @@ def descent_loop(
     >>> train(descent_loop(bowl, {"w": np.array([4.0])}, update=0.25), epochs=2).losses
     (4.0, 1.0)
     """
+    _require_objective(objective, batches)
     run = _Descent(objective, copied(parameters), _rule(update, batches), batches)
     return Loop(
         run.epoch,
         parameters=lambda: run.parameters,
-        objective=run.full_objective,
+        objective=objective if batches is None else run.whole,
         held_out=None if held_out is None else lambda: held_out(copied(run.parameters)),
         promises=dict(promises or {}),
         name=name,
         updates=lambda: [*run.first, *run.last],
     )
+
+
+def _require_objective(objective: Any, batches: Any) -> None:
+    if not is_objective(objective) or (batches is not None and not callable(objective)):
+        takes = "(parameters, batch)" if batches is not None else "(parameters), or a subject"
+        raise InvalidArgument(
+            f"objective: got {type(objective).__name__}; expected a callable of {takes}"
+        )
 
 
 def _rule(update: UpdateRule | float | None, batches: Any) -> UpdateRule | None:
@@ -182,52 +196,58 @@ def _rule(update: UpdateRule | float | None, batches: Any) -> UpdateRule | None:
 class _Descent:
     """The state of one run of `descend`."""
 
-    objective: Callable[..., tuple[Any, Mapping[str, Any]]]
+    objective: AnyObjective
     parameters: Arrays
     rule: UpdateRule | None
     batches: Sequence[Any] | Callable[[int], Iterable[Any]] | None
     done: int = 0
     length: float = 1.0
     known: tuple[float, Arrays] | None = None
+    opening: list[Any] | None = None
     first: list[Update] = field(default_factory=list)
     last: list[Update] = field(default_factory=list)
 
     def epoch(self) -> float:
         with np.errstate(all="ignore"):  # a run that diverges is a result, not a warning
-            loss = self._whole() if self.batches is None else self._in_batches()
+            loss = self._on_all_data() if self.batches is None else self._in_batches()
         self.done += 1
         return loss
 
-    def _whole(self) -> float:
-        _, gradients = self.known or self._cost(None)(self.parameters)
+    def _on_all_data(self) -> float:
+        _, gradients = self.known or Cost(self.objective)(self.parameters)
         self._update(gradients)
-        self.known = self._cost(None)(self.parameters)
+        self.known = Cost(self.objective)(self.parameters)
         return self.known[0]
 
     def _in_batches(self) -> float:
         losses = []
-        for batch in self._parts(self.done):
-            loss, gradients = self._cost(batch)(self.parameters)
+        for batch in self._batches_of(self.done):
+            loss, gradients = self._on(batch, self.parameters)
             self._update(gradients)
             losses.append(loss)
         return float(np.mean(losses))
 
-    def full_objective(self, parameters: Mapping[str, Array]) -> tuple[float, Arrays]:
+    def whole(self, parameters: Mapping[str, Array]) -> tuple[float, Arrays]:
         """Mean over the batches of the first epoch: loss and gradients on all the data."""
-        answers = [self._cost(batch)(parameters) for batch in self._parts(0)]
+        answers = [self._on(batch, parameters) for batch in self._batches_of(0)]
         loss = float(np.mean([loss for loss, _ in answers]))
         names = answers[0][1]
         return loss, {n: np.mean([g[n] for _, g in answers], axis=0) for n in names}
 
-    def _parts(self, epoch: int) -> list[Any]:
-        if self.batches is None:
-            return [None]
+    def _batches_of(self, epoch: int) -> list[Any]:
+        if epoch == 0:  # made once: a generator would cut the data anew for every evaluation
+            self.opening = self.opening or self._made(0)
+            return self.opening
+        return self._made(epoch)
+
+    def _made(self, epoch: int) -> list[Any]:
+        assert self.batches is not None
         return list(self.batches(epoch) if callable(self.batches) else self.batches)
 
-    def _cost(self, batch: Any) -> Cost:
-        if self.batches is None:
-            return Cost(self.objective)
-        return Cost(lambda parameters: self.objective(parameters, batch))
+    def _on(self, batch: Any, parameters: Mapping[str, Array]) -> tuple[float, Arrays]:
+        assert callable(self.objective)
+        objective = self.objective
+        return Cost(lambda given: objective(given, batch))(parameters)
 
     def _update(self, gradients: Arrays) -> None:
         before = self.parameters
@@ -239,7 +259,7 @@ class _Descent:
     def _new_parameters(self, mutable: Arrays, gradients: Arrays) -> Mapping[str, Any] | None:
         if self.rule is not None:
             return self.rule(mutable, gradients)
-        found = safe_step(self._cost(None), self.parameters, self.length)
+        found = safe_step(Cost(self.objective), self.parameters, self.length)
         self.length = found.length or self.length
         return moved(mutable, {n: -g for n, g in gradients.items()}, found.length)
 

@@ -12,7 +12,15 @@ import numpy as np
 
 from gradcheck.errors import InvalidArgument
 from gradcheck.result import Epoch, TrainingTrace, Update
-from gradcheck.training.cost import Cost, Objective, copied, displacement, float_arrays, norm
+from gradcheck.training.cost import (
+    Cost,
+    Objective,
+    copied,
+    displacement,
+    float_arrays,
+    is_objective,
+    norm,
+)
 from gradcheck.training.progress import progress_bar
 from gradcheck.trees import Arrays
 
@@ -33,9 +41,10 @@ class Loop:
         batches are all fine.
     parameters : mapping or callable, optional
         Live named arrays that the step changes in place, or ``parameters() -> mapping``.
-    objective : callable, optional
-        ``objective(parameters) -> (loss, gradients)`` on the training data, at any parameters. With
-        it the gradient is checked on the spot and a failure can be explained.
+    objective : callable or Subject, optional
+        ``objective(parameters) -> (loss, gradients)`` on the training data, at any parameters, or a
+        subject whose inputs are the parameters. With it the gradient is checked on the spot and a
+        failure can be explained.
     held_out : callable, optional
         ``held_out() -> loss`` on data that is not trained on.
     initial_loss : float, optional
@@ -129,8 +138,9 @@ def _require_loop(loop: Loop) -> None:
             f"step: got {type(loop.step).__name__}; expected a callable that runs one epoch and "
             "returns its loss"
         )
-    for window in ("objective", "held_out", "updates"):
+    for window in ("held_out", "updates"):
         require(window, getattr(loop, window), callable, "a callable")
+    require("objective", loop.objective, is_objective, "a callable or a subject")
     require("initial_loss", loop.initial_loss, is_number, "a number")
     if loop.objective is not None and loop.parameters is None and loop.updates is None:
         raise InvalidArgument(

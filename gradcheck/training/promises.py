@@ -12,9 +12,9 @@ import numpy as np
 from gradcheck.checking import check
 from gradcheck.errors import InvalidArgument
 from gradcheck.result import CheckResult, TrainingTrace, Update, Verdict
-from gradcheck.subject import FunctionSubject, Inputs
+from gradcheck.subject import FunctionSubject, Inputs, Subject
 from gradcheck.training.convex import Optimum
-from gradcheck.training.cost import Cost, Objective, all_finite, norm
+from gradcheck.training.cost import Cost, Objective, all_finite, is_objective, norm
 from gradcheck.training.descent import SafeStep, safe_step
 from gradcheck.training.line import Line
 from gradcheck.training.loop import Loop, is_number, require
@@ -72,7 +72,9 @@ class Promises:
             value = getattr(self, name)
             if not 0 < value < 1:
                 raise InvalidArgument(f"{name}: got {value!r}; expected a number between 0 and 1")
-        for name in ("objective", "gradient_check", "small_batch", "retrain"):
+        for name in ("objective", "small_batch"):
+            require(name, getattr(self, name), is_objective, "a callable or a subject")
+        for name in ("gradient_check", "retrain"):
             require(name, getattr(self, name), callable, "a callable")
         for name in NUMBERS:
             require(name, getattr(self, name), is_number, "a number")
@@ -110,13 +112,14 @@ class Run:
     def __init__(self, trace: TrainingTrace, promises: Promises) -> None:
         self.trace = trace
         self.promises = promises
-        objective = promises.objective or trace.objective
+        self.objective = promises.objective or trace.objective
         if promises.objective is not None and not trace.updates:
             raise InvalidArgument(
                 "objective: given, but the trace shows no parameters to call it at; give "
                 "parameters= to train as well"
             )
-        self.cost = Cost(objective) if objective is not None and trace.updates else None
+        known = self.objective is not None and trace.updates
+        self.cost = Cost(self.objective) if known else None
 
     @property
     def losses(self) -> list[float]:
@@ -207,10 +210,18 @@ class Run:
         return result
 
     def _check_at(self, point: Arrays) -> CheckResult:
-        assert self.cost is not None
-        subject = objective_subject(self.cost, self._name, frozenset(self.promises.frozen))
         with np.errstate(all="ignore"):
-            return check(subject, point, kinks="lenient", relations=(), seed=self.promises.seed)
+            return check(
+                self._subject, point, kinks="lenient", relations=(), seed=self.promises.seed
+            )
+
+    @property
+    def _subject(self) -> Subject:
+        """The objective as it was given, if that is a subject: it may show its layers."""
+        if isinstance(self.objective, Subject):
+            return self.objective
+        assert self.cost is not None
+        return objective_subject(self.cost, self._name, frozenset(self.promises.frozen))
 
     def _jittered(self, point: Arrays) -> Arrays:
         # Zero biases under zero inputs sit exactly on a kink: a generic point nearby decides.

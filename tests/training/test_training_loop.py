@@ -13,7 +13,10 @@ from hypothesis.errors import UnsatisfiedAssumption
 
 from gradcheck import InvalidArgument, TrainingFailed, assert_training, check_training, train
 from gradcheck.result import Epoch, TrainingTrace
+from gradcheck.subject import FunctionSubject
 from gradcheck.training import Loop, descend, descent_loop, trace_from_dict, trace_to_dict
+from losses import MeanSquaredError
+from models import Dense, Network, Tanh
 
 
 def steps(*returned):
@@ -138,6 +141,10 @@ MISUSES = {
         lambda p: (1.0, {"w": np.ones(3)}), {"w": np.ones(2)}, 0.1, 1
     ),
     "a negative rate": lambda: descend(lambda p: (1.0, p), {"w": np.ones(2)}, -0.1, 1),
+    "an objective that is a number": lambda: descend(1.0, {"w": np.ones(2)}, 0.1, 1),
+    "a subject on batches": lambda: descend(
+        FunctionSubject("loss", lambda p: 1.0), {"w": np.ones(2)}, 0.1, 1, batches=[1]
+    ),
     "safe steps on batches": lambda: descend(
         lambda p, b: (1.0, p), {"w": np.ones(2)}, None, 1, batches=[1]
     ),
@@ -233,6 +240,45 @@ def test_descend_in_batches_logs_the_mean_and_knows_the_whole():
     assert (loss, gradients["w"][0]) == (5.0, -4.0)
     trace = train(loop, 1)
     assert trace.losses[0] == pytest.approx((1.0 + (0.2 - 3.0) ** 2) / 2)
+
+
+def test_batches_from_a_generator_are_cut_once_for_the_whole():
+    """A generator that has moved on would give another objective at every call."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((50, 2))
+    y = x @ np.array([1.0, -2.0])
+
+    def squared(p, rows):
+        r = x[rows] @ p["w"] - y[rows]
+        return float(np.mean(r**2)), {"w": 2 * x[rows].T @ r / len(r)}
+
+    def batches(epoch):
+        order = rng.permutation(50)
+        return [order[i : i + 16] for i in range(0, 50, 16)]  # the last one has two rows
+
+    trace = descend(squared, {"w": np.zeros(2)}, 0.1, 20, batches=batches)
+    result = check_training(trace)
+    assert result, str(result)
+    assert result.gradient.verdict.name == "CORRECT"
+
+
+def test_a_subject_is_an_objective_too_and_shows_its_guilty_layer():
+    class Steeper(Tanh):
+        def slope(self, z, a):
+            return 1.5 * super().slope(z, a)
+
+    def trained(hidden):
+        network, x = Network([Dense(3, 4), hidden, Dense(4, 1)]), np.eye(5, 3)
+        subject = network.subject(MeanSquaredError(), np.sin(np.arange(5.0))[:, None])
+        start = subject.inputs(network.initialise(np.random.default_rng(0)), x)
+        return check_training(descend(subject, start, all_but_x, 20), frozen=["x"])
+
+    def all_but_x(p, gradients):
+        return {n: a if n == "x" else a - 0.1 * gradients[n] for n, a in p.items()}
+
+    assert trained(Tanh())
+    words = "the gradient of layer 'layers[1]' is wrong"
+    assert trained(Steeper()).diagnoses[0].sentence.startswith(words)
 
 
 losses = st.floats(allow_nan=True, allow_infinity=True)
