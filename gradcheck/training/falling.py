@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from gradcheck.result import Finding, Severity
 from gradcheck.training.cost import all_finite
 from gradcheck.training.promises import Run
-from gradcheck.training.trends import fell_and_stayed, trend
+from gradcheck.training.trends import epochs_needed, fell_and_stayed, trend
 
 PACE = 1e-4
 """Share of the fall of one safe step that every epoch must give, on average, to count as progress.
@@ -62,13 +63,28 @@ def _trend_findings(run: Run) -> Iterator[Finding]:
         message = f"the loss ends at {end:.4g}, above its start at {series[0]:.4g}"
         yield Finding("loss-rises", message)
     elif run.trace.stopped:
-        return  # too short a run proves nothing, and has a finding of its own
+        return  # it proves nothing, and has a finding of its own
+    elif len(series) < epochs_needed(alpha):
+        yield from _too_few(run)
     elif not found.falls(alpha) and not fell_and_stayed(series[0], series[1:], alpha):
         message = (
             f"no falling trend in {len(series)} losses: Kendall's tau {found.tau:+.2f}, "
             f"p = {found.p_falling:.2g}, needed {alpha:g}; train for more epochs"
         )
         yield Finding("no-trend", message, Severity.DOUBT)
+
+
+def _too_few(run: Run) -> Iterator[Finding]:
+    """A doubt, unless every loss fell and so did the objective, which is no matter of chance."""
+    surely = run.cost is not None and run.total_fall > 0
+    if surely and all(later < earlier for earlier, later in pairwise(run.series)):
+        return
+    needed = epochs_needed(run.promises.significance)
+    message = (
+        f"a trend needs {needed} losses, and these are {len(run.series)}: train for more epochs"
+        + ("" if run.cost is not None else ", or give parameters= and objective=")
+    )
+    yield Finding("no-trend", message, Severity.DOUBT)
 
 
 def _neg(series: Sequence[float]) -> list[float]:
@@ -85,7 +101,7 @@ def examine_progress(run: Run) -> Iterator[Finding] | None:
 def _progress_findings(run: Run) -> Iterator[Finding]:
     fall = run.total_fall
     if run.safe is None:
-        if 0 <= fall < STANDSTILL * abs(run.series[0]):
+        if len(run.series) > 1 and 0 <= fall < STANDSTILL * abs(run.series[0]):
             message = (
                 f"the loss fell by {fall:.2g} from {run.series[0]:.4g}: the step is too short, or "
                 "the start was the optimum; give parameters= and objective= to tell"

@@ -19,7 +19,7 @@ from gradcheck.training.descent import SafeStep, safe_step
 from gradcheck.training.line import Line
 from gradcheck.training.loop import Loop, is_number, require
 from gradcheck.training.steps import Use, use_of_gradient
-from gradcheck.training.trends import SIGNIFICANCE
+from gradcheck.training.trends import NULL_SERIES, SIGNIFICANCE
 from gradcheck.trees import Array, Arrays, is_differentiable
 
 GAP = 0.01
@@ -68,7 +68,12 @@ class Promises:
             raise InvalidArgument(
                 f"expect: got {self.expect!r}; expected 'trend', 'monotone' or 'nothing'"
             )
-        for name in ("significance", "gap", "start_rtol", "margin"):
+        if not 1 / NULL_SERIES <= self.significance < 1:
+            raise InvalidArgument(
+                f"significance: got {self.significance!r}; expected a number from "
+                f"1/{NULL_SERIES} to 1"
+            )
+        for name in ("gap", "start_rtol", "margin"):
             value = getattr(self, name)
             if not 0 < value < 1:
                 raise InvalidArgument(f"{name}: got {value!r}; expected a number between 0 and 1")

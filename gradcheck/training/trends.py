@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 
 import numpy as np
 from scipy.signal import lfilter
@@ -84,11 +85,20 @@ def trend(losses: Sequence[float], correlation: float = SERIAL_CORRELATION) -> T
     return Trend(tau, _tail(null, tau), _tail(null, -tau))
 
 
+def epochs_needed(significance: float = SIGNIFICANCE) -> int:
+    """Fewest losses whose fall in every epoch counts as a trend.
+
+    >>> epochs_needed(0.01), epochs_needed(0.001)
+    (6, 8)
+    """
+    return next(n for n in count(2) if trend(range(n, 0, -1)).falls(significance))
+
+
 def _in_blocks(series: Array) -> Array:
     length = max(1, -(-series.shape[-1] // BLOCKS))
-    count = series.shape[-1] // length
-    whole = series[..., series.shape[-1] - count * length :]
-    points: Array = whole.reshape(*series.shape[:-1], count, length).mean(axis=-1)
+    blocks = series.shape[-1] // length
+    whole = series[..., series.shape[-1] - blocks * length :]
+    points: Array = whole.reshape(*series.shape[:-1], blocks, length).mean(axis=-1)
     return points
 
 

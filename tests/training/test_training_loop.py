@@ -151,6 +151,9 @@ MISUSES = {
     "an unknown promise": lambda: check_training(TrainingTrace((1.0,)), lvel=0.1),
     "an unknown expectation": lambda: check_training(TrainingTrace((1.0,)), expect="down"),
     "a significance of 5": lambda: check_training(TrainingTrace((1.0,)), significance=5),
+    "a significance that no test resolves": lambda: check_training(
+        TrainingTrace((1.0,)), significance=1e-5
+    ),
     "a list for a trace": lambda: check_training([1.0, 0.5]),
     "an objective and no parameters": lambda: check_training(
         TrainingTrace((1.0,)), objective=lambda p: (1.0, p)

@@ -81,6 +81,17 @@ def test_a_trace_without_a_trend_is_a_doubt_and_not_a_pass():
     assert check_training(TrainingTrace(tuple(flat)), expect="nothing")
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 5])
+def test_a_run_too_short_for_a_trend_is_a_doubt_unless_the_objective_fell(epochs):
+    objective, start, _, _ = least_squares()
+    shown = descend(objective, start, 0.1, epochs)
+    assert check_training(shown)
+    doubt = check_training(TrainingTrace(shown.losses))
+    assert names(doubt, "doubt") == {"no-trend"}
+    assert "a trend needs 6 losses" in doubt.findings[0].message
+    assert "no-progress" in names(check_training(descend(objective, start, 3.0, epochs)))
+
+
 def test_a_run_that_ends_above_its_start_has_risen():
     jump = (1.0, *(5.0 + 0.01 * np.random.default_rng(0).standard_normal(30)))
     assert "loss-rises" in names(check_training(TrainingTrace(jump)))
