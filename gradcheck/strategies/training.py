@@ -104,9 +104,10 @@ class _Search:
         __tracebackhide__ = True
         if repr(case) in self.failures:
             raise self.failures[repr(case)].error
-        if self.trials_left == 0:
-            return
-        self.trials_left -= bool(self.failures)
+        if self.failures:
+            if self.trials_left == 0:
+                return
+            self.trials_left -= 1
         heard: list[Any] = []
         try:
             with recording(heard.append, alone=True):
@@ -121,11 +122,14 @@ class _Search:
 
     def told(self, error: Exception) -> Exception:
         """The error that is shown, as it was raised first; what its training recorded is heard."""
-        for failure in self.failures.values():
-            if failure.error is error:
-                _pass_on(failure.heard)
-                return error.with_traceback(failure.traceback)
-        return error
+        known = [failure for failure in self.failures.values() if failure.error is error]
+        if not known and isinstance(error, hypothesis.errors.Flaky):
+            # What cannot be told by its repr fails only once: the last of them is the smallest.
+            known = list(self.failures.values())
+        if not known:
+            return error
+        _pass_on(known[-1].heard)
+        return known[-1].error.with_traceback(known[-1].traceback)
 
 
 def _pass_on(results: Iterable[Any]) -> None:

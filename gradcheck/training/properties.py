@@ -18,9 +18,12 @@ from gradcheck.training.verdict import failed, judged, make_promises
 TWIN_EPOCHS = 3
 """Epochs of the second run that shows whether the seed rules everything."""
 
+Made = Loop | Callable[[], Any] | TrainingTrace
+"""What a factory may return."""
+
 
 def training_test(
-    factory: Callable[..., Loop | Callable[[], Any] | TrainingTrace],
+    factory: Callable[..., Made],
     /,
     *,
     epochs: int,
@@ -102,7 +105,7 @@ def _name_of(factory: Callable[..., Any]) -> str:
 class _Drawn:
     """A training whose arguments are drawn."""
 
-    factory: Callable[..., Loop | Callable[[], Any] | TrainingTrace]
+    factory: Callable[..., Made]
     epochs: int
     promises: Mapping[str, Any]
     same_seed: bool
@@ -111,24 +114,27 @@ class _Drawn:
     def keeps_promises(self, arguments: Mapping[str, Any], written: str) -> None:
         """Train, and raise `TrainingFailed` unless every promise is kept."""
         __tracebackhide__ = True
+        call = f"{self._factory_name}({written})"
         try:
-            result = self._result(arguments)
+            made = self.factory(**arguments)
+            result = self._judged(made, arguments)
         except Exception as error:
-            error.add_note(f"drawn: {self._call(written)}")
+            error.add_note(f"drawn: {call}")
             raise
         if not result:
-            result = replace(result, reproduce=self._reproduction(written, result))
+            result = replace(result, reproduce=self._reproduction(call, made, result))
         record(result)
         if not result:
             raise failed(result) from result.trace.error
 
-    def _result(self, arguments: Mapping[str, Any]) -> TrainingResult:
-        trace = self._trained(arguments, self.epochs)
-        twin = self._trained(arguments, self._twin_epochs) if self.same_seed else None
+    def _judged(self, made: Made, arguments: Mapping[str, Any]) -> TrainingResult:
+        trace = self._trained(made, self.epochs)
+        twin = None
+        if self.same_seed:
+            twin = self._trained(self.factory(**arguments), self._twin_epochs)
         return judged(trace, {**self.promises, "twin": twin, **trace.promises})
 
-    def _trained(self, arguments: Mapping[str, Any], epochs: int) -> TrainingTrace:
-        made = self.factory(**arguments)
+    def _trained(self, made: Made, epochs: int) -> TrainingTrace:
         if isinstance(made, TrainingTrace):
             return made
         loop = made if isinstance(made, Loop) else Loop(made)
@@ -138,22 +144,28 @@ class _Drawn:
     def _twin_epochs(self) -> int:
         return min(self.epochs, TWIN_EPOCHS)
 
-    def _reproduction(self, written: str, result: TrainingResult) -> str:
-        """A line that trains and fails the same way."""
-        given = [f"{name}={_written(name, value)}" for name, value in self.promises.items()]
-        if any(finding.name == "seed-not-reproduced" for finding in result.findings):
-            given.append(f"twin={self._training(written, self._twin_epochs)}")
-        arguments = ", ".join([self._training(written, self.epochs), *given])
-        return f"gradcheck.assert_training({arguments})"
-
-    def _training(self, written: str, epochs: int) -> str:
-        return f"gradcheck.train({self._call(written)}, epochs={epochs})"
-
-    def _call(self, written: str) -> str:
+    @property
+    def _factory_name(self) -> str:
         name = _name_of(self.factory)
-        return f"{name if name.isidentifier() else 'factory'}({written})"
+        return name if name.isidentifier() else "factory"
+
+    def _reproduction(self, call: str, made: Made, result: TrainingResult) -> str:
+        """A line that trains and fails the same way."""
+        given = [
+            f"{name}={_written(name, value)}"
+            for name, value in self.promises.items()
+            if name not in result.trace.promises
+        ]
+        if any(finding.name == "seed-not-reproduced" for finding in result.findings):
+            given.append(f"twin={_trained_in_words(call, made, self._twin_epochs)}")
+        arguments = [_trained_in_words(call, made, self.epochs), *given]
+        return f"gradcheck.assert_training({', '.join(arguments)})"
+
+
+def _trained_in_words(call: str, made: Made, epochs: int) -> str:
+    return call if isinstance(made, TrainingTrace) else f"gradcheck.train({call}, epochs={epochs})"
 
 
 def _written(name: str, value: Any) -> str:
     """A promise as it is written in a call: a number or a word as itself, all else by its name."""
-    return repr(value) if isinstance(value, (str, int, float)) else name
+    return repr(value) if type(value) in (bool, int, float, str) else name

@@ -89,6 +89,8 @@ def test_a_failing_training_shrinks_to_the_smallest_and_is_written_as_a_call():
 
 FAILING = {
     "a promise of the test": ({"level": 1e-9}, {}, "level-not-reached"),
+    "both promise a level": ({"level": 1e9}, {"level": 1e-9}, "level-not-reached"),
+    "a number of NumPy": ({"level": np.float64(1e-9)}, {}, "level-not-reached"),
     "a promise that is no literal": ({"optimum": convex.Optimum(-9.0, 0, 0, "")}, {}, "optimum"),
     "a promise of the loop": ({}, {"expect": "monotone", "level": 1e-9}, "level-not-reached"),
 }
@@ -112,6 +114,40 @@ def test_the_line_that_is_shown_fails_the_same_way(promises, own, finding):
     with pytest.raises(TrainingFailed) as again:
         exec(shown, {"gradcheck": gradcheck, "means": means, **promises})
     assert again.value.result.findings == failure.result.findings
+
+
+def test_a_factory_that_makes_traces_is_written_without_training():
+    def traced(seed, note):
+        return gradcheck.train(iter([1.0] * 20).__next__, 10)
+
+    notes = st.just({"a": "{}"})
+    failure = failure_of(training_test(traced, epochs=10, examples=2, seed=seeds, note=notes))
+    assert failure.result.reproduce == "gradcheck.assert_training(traced(seed=0, note={'a': '{}'}))"
+
+
+def test_a_seed_that_is_ignored_is_written_with_the_twin():
+    losses = np.random.default_rng(0)
+
+    def factory(seed):
+        return iter(2.0 * 0.7 ** np.arange(20) + 1e-6 * losses.random(20)).__next__
+
+    failure = failure_of(training_test(factory, epochs=10, examples=3, seed=seeds))
+    twin = "twin=gradcheck.train(factory(seed=0), epochs=3)"
+    train = "gradcheck.train(factory(seed=0), epochs=10)"
+    assert failure.result.reproduce == f"gradcheck.assert_training({train}, {twin})"
+
+
+@pytest.mark.parametrize("trials", [0, 1, 40])
+def test_arguments_without_a_repr_of_their_own_fail_all_the_same(trials, monkeypatch):
+    monkeypatch.setattr("gradcheck.strategies.training.SHRINK_TRIALS", trials)
+
+    def factory(thing, size):
+        return (iter([1.0] * 20) if size > 5 else iter(2.0 * 0.7 ** np.arange(20))).__next__
+
+    test = training_test(
+        factory, epochs=10, examples=40, thing=st.builds(object), size=st.integers(0, 99)
+    )
+    assert failure_of(test).result.findings[0].name == "no-trend"
 
 
 def test_a_factory_that_raises_tells_what_it_was_called_with():
