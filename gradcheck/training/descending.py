@@ -43,7 +43,7 @@ def _gradient_findings(run: Run) -> Iterator[Finding]:
         if result.verdict is Verdict.WRONG:
             worst = result.worst()
             where = f" for {worst.path}" if worst else ""
-            message = f"the gradient checked {when} is wrong{where}: see below"
+            message = f"the gradient checked {when} is wrong{where}"
             yield Finding("gradient-wrong", message, input=worst.input if worst else "")
             return
         if result.verdict is Verdict.INCONCLUSIVE:
