@@ -35,6 +35,7 @@ from gradcheck.errors import (
     TrainingFailed,
     VacuousTest,
 )
+from gradcheck.progress import progress as progress_bar
 from gradcheck.recording import RunSettings, recording, running_with
 from gradcheck.report import json_lines
 from gradcheck.report.evidence import MAX_TEXT, evidence_of, shortened
@@ -115,19 +116,22 @@ def run_campaign(
     Raises
     ------
     InvalidArgument
-        Nothing to check, another campaign in ``output``, a file that cannot be written, or an
-        executor whose workers died.
+        Nothing to check, a test that needs arguments, another campaign in ``output``, a file that
+        cannot be written, or an executor whose workers died.
     """
     specs = campaign.specs()
+    for path in dict.fromkeys(spec.subject for spec in specs):
+        _require_runnable(resolve(path), path)
     done = _resumed(campaign, output)
     missing = [spec for spec in specs if spec.id not in done]
-    with _appending(output) as append, _bar(progress, len(specs), len(done)) as advance:
+    bar = progress_bar(len(specs), "cases", done=len(done), wanted=progress)
+    with _appending(output) as append, bar as advance:
         if not done and not output.stat().st_size:
             append(json_lines.run_header("campaign", **_identity(campaign)))
         for row in _run_all(missing, executor, output):
             append(row)
             done[row["id"]] = row
-            advance()
+            advance(1)
     return [done[spec.id] for spec in specs]
 
 
@@ -218,20 +222,6 @@ def _appending(output: Path) -> Iterator[Callable[[Json], None]]:
                 ) from error
 
         yield append
-
-
-@contextmanager
-def _bar(shown: bool, total: int, done: int) -> Iterator[Callable[[], object]]:
-    if not shown:
-        yield lambda: None
-        return
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        yield lambda: None
-        return
-    with tqdm(total=total, initial=done, unit="case") as bar:
-        yield bar.update
 
 
 # -------------------------------------------------------------------------------------- executors
@@ -331,20 +321,22 @@ def _outcome(spec: CaseSpec, heard: _Heard) -> tuple[str, str]:
 
 
 def _run(subject: Any, spec: CaseSpec) -> str:
+    _require_runnable(subject, spec.subject)
     if is_pair(subject):
         return check(subject[0], subject[1], seed=spec.seed).verdict.name
-    if not callable(subject):
-        raise InvalidArgument(
-            f"{spec.subject} is a {type(subject).__name__}: expected a test function, or a pair "
-            "(subject, inputs)"
-        )
-    _require_no_arguments(subject, spec.subject)
     subject()
     return "CORRECT"
 
 
-def _require_no_arguments(function: Any, path: str) -> None:
-    parameters = inspect.signature(function).parameters.values()
+def _require_runnable(subject: Any, path: str) -> None:
+    if is_pair(subject):
+        return
+    if not callable(subject):
+        raise InvalidArgument(
+            f"{path} is a {type(subject).__name__}: expected a test function, or a pair "
+            "(subject, inputs)"
+        )
+    parameters = inspect.signature(subject).parameters.values()
     needed = [p.name for p in parameters if p.default is p.empty and p.kind not in _VARIADIC]
     if needed:
         raise InvalidArgument(

@@ -96,8 +96,8 @@ def suite_members(path: str) -> list[str]:
         members = list(_members(path, resolve(path)))
     if not members:
         raise InvalidArgument(
-            f"{path} holds nothing to check: expected tests made by gradcheck.vjp_test or a "
-            "list of them"
+            f"{path} holds nothing to check: expected tests made by gradcheck.vjp_test, or "
+            "'module:NAME' of a list of them"
         )
     return members
 
@@ -115,10 +115,13 @@ def resolve(path: str) -> Any:
     return owner if match["member"] is None else _member(path, owner, match["member"])
 
 
-_PATH = re.compile(r"(?P<module>[\w.]+):(?P<attribute>[\w.]+)(\[(?P<member>.*)\])?", re.DOTALL)
+_PATH = re.compile(r"(?P<module>[\w./]+):(?P<attribute>[\w.]+)(\[(?P<member>.*)\])?", re.DOTALL)
 
 
 def _import(module: str) -> Any:
+    if "/" in module or module.endswith(".py"):
+        dotted = module.removeprefix("./").removesuffix(".py").replace("/", ".")
+        raise InvalidArgument(f"{module} is a file: name it as it is imported, such as {dotted}")
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -135,15 +138,15 @@ def _properties_of(module: Any) -> Iterator[str]:
 
 
 def _members(path: str, suite: Any) -> Iterator[str]:
-    if not isinstance(suite, (Mapping, list)) and not _is_tuple_of_members(suite):
+    if not _is_collection(suite):
         yield path
         return
     for name in _named(suite):
         yield f"{path}[{name}]"
 
 
-def _is_tuple_of_members(suite: Any) -> bool:
-    return isinstance(suite, tuple) and not is_pair(suite)
+def _is_collection(suite: Any) -> bool:
+    return isinstance(suite, (Mapping, list, tuple)) and not is_pair(suite)
 
 
 def is_pair(value: Any) -> bool:
@@ -167,6 +170,8 @@ def _name_of(member: Any) -> str:
 
 
 def _member(path: str, suite: Any, name: str) -> Any:
+    if not _is_collection(suite):
+        raise InvalidArgument(f"{path}: expected a list or a mapping before the brackets")
     members = _named(suite)
     if name not in members:
         raise InvalidArgument(f"{path}: expected one of {', '.join(members)}")

@@ -1,4 +1,4 @@
-"""The command line: merge and show results, run failures again, run a suite on many machines."""
+"""Merge and show results, run failures again, run a suite on many machines."""
 
 from __future__ import annotations
 
@@ -7,31 +7,63 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-FIXED_ALL, SOMETHING_FAILED, UNUSABLE = 0, 1, 2
+from gradcheck import __version__
+
+FIXED_ALL, SOMETHING_FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
 CASES = Path(".gradcheck")
+EXAMPLES = """\
+tests are run by pytest, with --gradcheck-report=results.jsonl; then:
+
+  gradcheck report results.jsonl -o report.html    one page of one or many runs
+  gradcheck replay                                 run all failures saved again
+  gradcheck campaign tests.test_layers -n 1000     many seeds, on all cores
+
+gradcheck COMMAND --help tells more.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the ``gradcheck`` command; returns its exit status.
 
     0: everything is right. 1: something is wrong. 2: the command itself could not be carried out.
+    130: interrupted by a key.
     """
     from gradcheck.errors import InvalidArgument
 
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.run is None:
+        parser.print_help(sys.stderr)
+        return UNUSABLE
     try:
         return int(options.run(options))
     except InvalidArgument as error:
         print(f"gradcheck: error: {error}", file=sys.stderr)
         return UNUSABLE
+    except KeyboardInterrupt:
+        print(
+            "gradcheck: interrupted; a campaign goes on when the same command is run again",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="gradcheck", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_report(commands.add_parser("report", help="merge result files and show them"))
-    _add_replay(commands.add_parser("replay", help="run saved failing cases again"))
-    _add_campaign(commands.add_parser("campaign", help="run many cases of a suite, anywhere"))
+    parser = argparse.ArgumentParser(
+        prog="gradcheck",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"gradcheck {__version__}")
+    parser.set_defaults(run=None)
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
+    for name, does, add in (
+        ("report", "merge result files and show them", _add_report),
+        ("replay", "run saved failing cases again", _add_replay),
+        ("campaign", "run many cases of a suite, anywhere", _add_campaign),
+    ):
+        add(commands.add_parser(name, help=does, description=f"{does.capitalize()}."))
     return parser
 
 
@@ -39,7 +71,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", metavar="FILE.jsonl")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE.jsonl",
+        help="results of pytest --gradcheck-report=FILE.jsonl, or of a campaign",
+    )
     parser.add_argument(
         "-o",
         "--output",
@@ -118,18 +155,28 @@ def _import_from_here() -> None:
 
 
 def _add_campaign(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("suite", metavar="MODULE[:ATTRIBUTE]", help="a module of tests, or a list")
-    parser.add_argument("-n", "--cases", type=int, default=100, help="cases in all (100)")
-    parser.add_argument("--examples", type=int, default=25, help="examples of a case (25)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, help="processes on this machine; all cores")
+    parser.add_argument(
+        "suite",
+        metavar="MODULE[:ATTRIBUTE]",
+        help="import path of a module of one-line tests, of one test, or of a list of them",
+    )
+    for flags, default, does in (
+        (("-n", "--cases"), 100, "cases in all"),
+        (("--examples",), 25, "examples of a case"),
+        (("--seed",), 0, "another one gives other cases"),
+        (("--workers",), None, "processes on this machine (one per core)"),
+    ):
+        shown = does if default is None else f"{does} ({default})"
+        parser.add_argument(*flags, type=int, default=default, metavar="N", help=shown)
     parser.add_argument("--dask", metavar="ADDRESS", help="scheduler, such as tcp://host:8786")
     parser.add_argument(
         "-o",
         "--output",
         type=Path,
         default=Path("campaign.jsonl"),
-        help="results, one line per case; an unfinished campaign goes on from them",
+        metavar="PATH",
+        help="results, one line per case; an unfinished campaign goes on from them "
+        "(campaign.jsonl)",
     )
     parser.set_defaults(run=_campaign)
 
@@ -137,12 +184,13 @@ def _add_campaign(parser: argparse.ArgumentParser) -> None:
 def _campaign(options: argparse.Namespace) -> int:
     from gradcheck.campaign import Campaign, dask_executor, process_pool, run_campaign
     from gradcheck.cases import save_failed_cases
+    from gradcheck.progress import may_show
 
     _import_from_here()
     campaign = Campaign(options.suite, options.cases, options.examples, options.seed)
     place = dask_executor(options.dask) if options.dask else process_pool(options.workers)
     with place as executor:
-        rows = run_campaign(campaign, executor, options.output, progress=sys.stderr.isatty())
+        rows = run_campaign(campaign, executor, options.output, progress=may_show())
     _print_summary(rows)
     for name in save_failed_cases(CASES, rows)[0]:
         print(f"saved: gradcheck replay {name}")

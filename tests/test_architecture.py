@@ -35,7 +35,7 @@ FENCES = {
     "torch": ("gradcheck/backends/torch",),
     "jax": ("gradcheck/backends/jax",),
     "jinja2": ("gradcheck/report/",),
-    "tqdm": ("gradcheck/progress.py", "gradcheck/training/progress.py", "gradcheck/campaign.py"),
+    "tqdm": ("gradcheck/progress.py",),
     "distributed": ("gradcheck/campaign", "gradcheck/cli.py"),
     "redis": ("gradcheck/strategies/", "gradcheck/campaign"),
     "scipy": ("gradcheck/",),

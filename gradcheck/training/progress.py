@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from gradcheck.errors import InvalidArgument
-from gradcheck.progress import may_show
+from gradcheck.progress import may_show, open_bar
 
 
 @contextmanager
@@ -17,7 +17,8 @@ def progress_bar(total: int, name: str, wanted: bool | None) -> Iterator[Callabl
     ``wanted=None`` shows the bar on a terminal, but neither in CI nor where tqdm is missing;
     ``True`` insists, ``False`` never shows it.
     """
-    bar = _bar(total, name) if wanted or (wanted is None and may_show()) else None
+    shown = may_show() if wanted is None else wanted
+    bar = open_bar(total, "epochs", name=name) if shown else None
     if bar is None and wanted:
         raise InvalidArgument(
             "progress=True, but tqdm is not installed: pip install 'gradcheck[progress]', or "
@@ -28,14 +29,6 @@ def progress_bar(total: int, name: str, wanted: bool | None) -> Iterator[Callabl
     finally:
         if bar is not None:
             bar.close()
-
-
-def _bar(total: int, name: str) -> Any:
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        return None
-    return tqdm(total=total, desc=name, unit=" epoch", leave=False)
 
 
 def _advance(bar: Any, loss: float) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+import termios
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -217,7 +219,49 @@ def test_a_worker_that_dies_is_told_and_finished_cases_are_kept(tmp_path):
     assert len(json_lines.read(output)) == 1
 
 
+def test_an_interrupted_campaign_says_how_to_go_on(tmp_path):
+    output, started = tmp_path / "x.jsonl", tmp_path / "started"
+    os.mkfifo(started)
+    arguments = ("tests.scale.slow_suite:ALL", "-n40", "--workers=1", "--examples=1")
+    listening = os.open(started, os.O_RDWR)
+    with (
+        subprocess.Popen(
+            command(output, *arguments),
+            env={**os.environ, "STARTED": str(started)},
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as campaign,
+        os.fdopen(listening, "rb", buffering=0) as starts,
+    ):
+        begun = b""
+        while begun.count(b"\n") < 3:
+            begun += starts.read(64)
+        campaign.send_signal(signal.SIGINT)
+        _, said = campaign.communicate()
+    assert campaign.returncode == 130
+    assert said == "gradcheck: interrupted; a campaign goes on when the same command is run again\n"
+    assert 1 <= len(cases_in(output)) < 40
+
+
 # ---------------------------------------------------------------------------------------- the CLI
+
+
+@pytest.mark.parametrize(("ci", "shown"), [("", True), ("true", False)])
+def test_a_terminal_sees_how_far_a_campaign_is(tmp_path, ci, shown):
+    pytest.importorskip("tqdm")
+    watched, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    subprocess.run(
+        command(tmp_path / "x.jsonl", "tests.scale.suite:RIGHT", "-n2", "--workers=1"),
+        env={**os.environ, "CI": ci},
+        stderr=terminal,
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    os.write(terminal, b"the end")
+    assert (b"0/2" in os.read(watched, 65536)) == shown
+    os.close(watched)
+    os.close(terminal)
 
 
 @pytest.mark.parametrize(
@@ -225,6 +269,8 @@ def test_a_worker_that_dies_is_told_and_finished_cases_are_kept(tmp_path):
     [
         (["tests.scale.suite:EMPTY"], "holds nothing to check"),
         (["no_such_module"], "cannot be imported"),
+        (["tests.scale.suite:needs_fixture"], "needs tmp_path"),
+        (["tests.scale.suite:POINT"], "is a ndarray: expected a test function"),
         (["tests.scale.suite:RIGHT", "-n0"], "cases is 0"),
         (["tests.scale.suite:RIGHT", "--workers=0"], "workers is 0"),
         (["tests.scale.suite:RIGHT", "--dask=tcp://127.0.0.1:1"], "no dask scheduler answers"),

@@ -69,7 +69,10 @@ def test_members_of_one_name_go_by_position(monkeypatch):
         (f"{SUITE}:EMPTY", "holds nothing to check"),
         ("tests.scale.suite", "holds nothing to check"),
         (f"{SUITE}:RIGHT[sinh]", "expected one of tanh, dense"),
+        (f"{SUITE}:tanh[0]", "expected a list or a mapping"),
         ("not a path:x", "is no import path"),
+        ("tests/scale/suite.py", r"is a file.*such as tests\.scale\.suite$"),
+        ("./suite.py:RIGHT", "is a file.*such as suite$"),
     ],
 )
 def test_a_suite_that_is_not_there_says_what_is(path, message):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import gradcheck
 from gradcheck import cli
 from gradcheck.report import json_lines, render
 from tests.report import samples
@@ -65,12 +66,29 @@ def test_what_cannot_be_done_is_told(two_shards, arguments, message, capsys):
     assert {path: path.read_bytes() for path in Path().iterdir()} == before
 
 
-@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["report"], ["campaign"]])
+def test_without_a_command_the_overview_is_shown(capsys):
+    assert cli.main([]) == 2
+    said = capsys.readouterr().err
+    for name in ("report", "replay", "campaign"):
+        assert f"  gradcheck {name} " in said
+    assert "tests are run by pytest" in said
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"gradcheck {gradcheck.__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["report"], ["campaign"]])
 def test_an_incomplete_command_shows_its_usage(arguments, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main(arguments)
     assert ended.value.code == 2
-    assert "usage: gradcheck" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "usage: gradcheck" in said
+    assert "choose from 'report', 'replay', 'campaign'" in said or "are required" in said
 
 
 def test_help_imports_nothing_heavy():
