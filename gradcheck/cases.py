@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -180,6 +181,9 @@ def _member(path: str, suite: Any, name: str) -> Any:
 
 # ------------------------------------------------------------------------------------ saved cases
 
+CASES = ".gradcheck"
+"""Folder of saved cases, unless a project names another."""
+
 
 @dataclass(frozen=True, slots=True)
 class SavedCase:
@@ -191,6 +195,8 @@ class SavedCase:
         Node id of the failing test of a pytest suite, or ``""``.
     spec : CaseSpec, optional
         The failing case of a campaign, where there is no test.
+    root : str
+        Where pytest's node ids begin, seen from the folder of saved cases.
     asked : mapping
         Profile, examples and seed of the run that failed.
     failure : mapping
@@ -201,6 +207,7 @@ class SavedCase:
 
     test: str = ""
     spec: CaseSpec | None = None
+    root: str = ".."
     asked: Mapping[str, Any] = field(default_factory=dict)
     failure: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, Any] = field(default_factory=dict)
@@ -218,14 +225,15 @@ class SavedCase:
 
 
 def save_failed_tests(
-    folder: Path, rows: Iterable[Json], asked: Mapping[str, Any]
+    folder: Path, root: Path, rows: Iterable[Json], asked: Mapping[str, Any]
 ) -> tuple[list[str], str]:
     """Save the failed gradient tests among ``rows``; give their ids, and what went wrong."""
     kept = {name: asked.get(name) for name in ("profile", "examples", "seed")}
+    way = os.path.relpath(root, folder)
     return _save_all(
         folder,
         [
-            SavedCase(test=row["id"], asked=kept, failure=_failure(row), versions=_versions())
+            SavedCase(row["id"], None, way, kept, _failure(row), _versions())
             for row in rows
             if row["outcome"] == "failed" and row.get("failure") == "gradient"
         ],

@@ -10,7 +10,6 @@ from pathlib import Path
 from gradcheck import __version__
 
 FIXED_ALL, SOMETHING_FAILED, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
-CASES = Path(".gradcheck")
 EXAMPLES = """\
 tests are run by pytest, with --gradcheck-report=results.jsonl; then:
 
@@ -116,32 +115,44 @@ def _print_summary(rows: list[dict[str, object]]) -> None:
 
 def _add_replay(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("ids", nargs="*", metavar="ID", help="saved cases; all of them by default")
-    parser.add_argument("--folder", type=Path, default=CASES, help="where cases are saved")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        metavar="PATH",
+        help="where cases are saved (.gradcheck, here or in a folder above)",
+    )
     parser.add_argument("--forget-fixed", action="store_true", help="remove the cases now fixed")
     parser.set_defaults(run=_replay)
 
 
 def _replay(options: argparse.Namespace) -> int:
-    from gradcheck.cases import forget_saved, load_saved
+    from gradcheck.cases import CASES, forget_saved, load_saved
     from gradcheck.replay import replay
     from gradcheck.report.summary import printable
 
     _import_from_here()
-    cases = load_saved(options.folder, options.ids)
+    folder = options.folder or _nearest(CASES)
+    cases = load_saved(folder, options.ids)
     if not cases:
-        print(f"no failing case is saved in {options.folder}")
+        print(f"no failing case is saved in {folder}")
     outcomes = []
     for case in cases:
-        outcome, detail = replay(case, options.folder.absolute().parent)
+        outcome, detail = replay(case, (folder / case.root).resolve())
         outcomes.append(outcome)
         print(f"{outcome:<6} {case.id}  {printable(case.title)}")
         if outcome == "ERROR":
             print(detail)
         if outcome == "FIXED" and options.forget_fixed:
-            forget_saved(options.folder, case)
+            forget_saved(folder, case)
     if "ERROR" in outcomes:
         return UNUSABLE
     return SOMETHING_FAILED if "FAILED" in outcomes else FIXED_ALL
+
+
+def _nearest(name: str) -> Path:
+    """A folder of that name here, else in the nearest folder above, as pytest finds its root."""
+    above = (folder / name for folder in Path.cwd().parents)
+    return next((path for path in (Path(name), *above) if path.is_dir()), Path(name))
 
 
 def _import_from_here() -> None:
@@ -183,7 +194,7 @@ def _add_campaign(parser: argparse.ArgumentParser) -> None:
 
 def _campaign(options: argparse.Namespace) -> int:
     from gradcheck.campaign import Campaign, dask_executor, process_pool, run_campaign
-    from gradcheck.cases import save_failed_cases
+    from gradcheck.cases import CASES, save_failed_cases
     from gradcheck.progress import may_show
 
     _import_from_here()
@@ -192,7 +203,7 @@ def _campaign(options: argparse.Namespace) -> int:
     with place as executor:
         rows = run_campaign(campaign, executor, options.output, progress=may_show())
     _print_summary(rows)
-    for name in save_failed_cases(CASES, rows)[0]:
+    for name in save_failed_cases(Path(CASES), rows)[0]:
         print(f"saved: gradcheck replay {name}")
     print(f"results in {options.output}")
     verdicts = {row["result"]["verdict"] for row in rows}

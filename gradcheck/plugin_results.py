@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gradcheck.cases import save_failed_tests
+from gradcheck.cases import CASES, save_failed_tests
 from gradcheck.errors import (
     GradientInconclusive,
     GradientMismatch,
@@ -28,6 +29,8 @@ MAX_EVIDENCE = 5
 """Distinct failures kept of one test: Hypothesis shrinks each, so the last seen is the smallest."""
 MAX_ERROR = 500
 """Characters kept of the first line of an error; the rest is in pytest's own output."""
+MAX_SAVED = 5
+"""Saved cases named in the summary one by one."""
 LOST = "report lost: "
 
 Row = dict[str, Any]
@@ -185,9 +188,10 @@ class Gathering:
     def _save_cases(self, rows: list[Row]) -> None:
         folder = self.config.getini("gradcheck_cases")
         if folder:
-            asked = self.settings._asdict()
-            saved, problem = save_failed_tests(self.config.rootpath / folder, rows, asked)
-            self.notes += [f"saved: gradcheck replay {name}" for name in saved]
+            root, asked = self.config.rootpath, self.settings._asdict()
+            saved, problem = save_failed_tests(root / folder, root, rows, asked)
+            here = os.path.relpath(root / folder, self.config.invocation_params.dir)
+            self.notes += _saved(saved, "" if folder == CASES else f" --folder={here}")
             self.notes += [f"cases not saved: {problem}"] if problem else []
 
     def _publish(self, rows: list[Row], session: pytest.Session) -> None:
@@ -221,6 +225,13 @@ class Gathering:
         self.config.hook.pytest_gradcheck_summary(
             config=self.config, terminalreporter=terminalreporter, rows=rows
         )
+
+
+def _saved(ids: list[str], options: str) -> list[str]:
+    """How to run saved cases again: each by its id where they are few."""
+    if len(ids) > MAX_SAVED:
+        return [f"saved: {len(ids)} failing cases; run again: gradcheck replay{options}"]
+    return [f"saved: gradcheck replay{options} {name}" for name in ids]
 
 
 def _row(report: pytest.TestReport) -> Row | None:

@@ -98,6 +98,29 @@ def test_a_project_may_save_elsewhere_or_nowhere(pytester):
     assert len(load_saved(Path("found/here"))) == 1
 
 
+def test_a_case_saved_elsewhere_is_replayed_as_the_summary_says(pytester, monkeypatch, capsys):
+    pytester.makepyfile(**{"tests/test_it": FAILING})
+    pytester.makeini("[pytest]\ngradcheck_cases = found/here\n")
+    done = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    (said,) = [line for line in done.stdout.lines if line.startswith("saved: gradcheck ")]
+    assert cli.main(said.split()[2:]) == 1
+    assert "FAILED" in capsys.readouterr().out
+
+
+def test_a_case_is_found_from_a_folder_below(pytester, failed, monkeypatch, capsys):
+    monkeypatch.chdir(pytester.mkdir("below"))
+    assert replayed(failed) == 1
+    assert f"FAILED {failed}" in capsys.readouterr().out
+
+
+def test_many_failures_take_one_line_of_the_summary(pytester):
+    more = "".join(f"test_{i} = test_square\n" for i in range(6))
+    pytester.makepyfile(test_it=FAILING + more)
+    done = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--gradcheck-profile=quick")
+    done.stdout.fnmatch_lines("saved: 7 failing cases; run again: gradcheck replay")
+    assert len(load_saved(Path(".gradcheck"))) == 7
+
+
 def test_a_folder_that_cannot_be_written_fails_nothing_else(pytester):
     pytester.makepyfile(test_it=RIGHT, test_wrong=FAILING)
     Path(".gradcheck").write_text("a file, not a folder")
@@ -108,7 +131,7 @@ def test_a_folder_that_cannot_be_written_fails_nothing_else(pytester):
 
 def test_a_saved_case_is_small(tmp_path):
     row = samples.row("t" * 300, "failed", samples.hostile_result())
-    saved, problem = save_failed_tests(tmp_path, [row], {"seed": 1})
+    saved, problem = save_failed_tests(tmp_path, tmp_path, [row], {"seed": 1})
     assert problem == ""
     assert (tmp_path / f"{saved[0]}.json").stat().st_size < 100 + 8 * MAX_REPRODUCE
 
