@@ -81,7 +81,7 @@ def asked_of(config: pytest.Config) -> Asked:
         _require_known(config, settings.select + settings.deselect)
     shard = _shard(config)
     names = [] if is_worker(config) else _setting(config, "report") or []
-    reports = tuple(_report_target(config, name) for name in names)
+    reports = tuple(dict.fromkeys(_report_target(config, name) for name in names))
     shown = _shown(config, settings, shard, reports)
     return Asked(settings, shard, reports, _expected_failures(config), shown)
 
@@ -178,7 +178,7 @@ def _known_checks(config: pytest.Config) -> set[str]:
 
 
 def _report_target(config: pytest.Config, name: str) -> Path:
-    target = (config.invocation_params.dir / name).absolute()
+    target = (config.invocation_params.dir / name).resolve()
     if target.suffix not in SUFFIXES:
         raise pytest.UsageError(
             f"--gradcheck-report={name}: expected a name that ends in {', '.join(SUFFIXES)}"

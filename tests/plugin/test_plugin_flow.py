@@ -234,6 +234,27 @@ def test_a_second_run_is_added_to_the_first(pytester):
     assert kinds == ["run", "test", "test", "test", "end"] * 2
 
 
+def test_a_report_asked_for_twice_is_written_once(pytester):
+    """In the project's options and on the command line, say."""
+    pytester.makepyfile(test_it=RIGHT_AND_WRONG)
+    Path("link.jsonl").symlink_to("x.jsonl")
+    names = ("x.jsonl", "./x.jsonl", "../" + Path.cwd().name + "/x.jsonl", "link.jsonl", "x.html")
+    done = pytester.runpytest_inprocess(*(f"--gradcheck-report={name}" for name in names))
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    assert [row["kind"] for row in json_lines.read("x.jsonl")].count("test") == 3
+    assert Path("link.jsonl").is_symlink()
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.html", "x.json"])
+def test_an_empty_file_may_be_written_to(pytester, name):
+    """As ``mktemp`` makes it."""
+    pytester.makepyfile(test_it=RIGHT_AND_WRONG)
+    Path(name).touch()
+    done = pytester.runpytest_inprocess(f"--gradcheck-report={name}")
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    assert "claimed = estimate / 2" in Path(name).read_text()
+
+
 def test_subtests_are_counted_once(pytester):
     pytester.makepyfile(
         "from gradcheck.recording import record\n"
