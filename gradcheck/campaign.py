@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
-    BrokenExecutor,
     Executor,
     Future,
     ProcessPoolExecutor,
@@ -147,10 +146,12 @@ def _run_all(specs: list[CaseSpec], executor: Executor, output: Path) -> Iterato
                 yield _row(waiting.pop(future), *future.result())
                 for spec in islice(queue, 1):
                     waiting[executor.submit(timed_case, spec)] = spec
-    except BrokenExecutor as error:
+    except InvalidArgument:  # a worker without the suite says what to do
+        raise
+    except Exception as error:  # every executor has errors of its own for a lost worker
         raise InvalidArgument(
-            f"a worker died ({error}), in one of {_first(waiting)}; {output} holds every case "
-            "that was finished: run the same command again to go on"
+            f"a worker died ({type(error).__name__}: {error}), in one of {_first(waiting)}; "
+            f"{output} holds every case that was finished: run the same command again to go on"
         ) from error
     finally:
         for future in waiting:
@@ -266,7 +267,14 @@ def dask_executor(address: str) -> Iterator[Executor]:
 
 
 def timed_case(spec: CaseSpec) -> tuple[Json, float]:
-    """`run_case` and the seconds it took, which are no part of the result."""
+    """`run_case` and the seconds it took, which are no part of the result.
+
+    Raises
+    ------
+    InvalidArgument
+        The suite is not there: that is no result of the case, but a worker set up wrongly.
+    """
+    resolve(spec.subject)
     start = time.perf_counter()
     return run_case(spec), time.perf_counter() - start
 

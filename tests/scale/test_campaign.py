@@ -100,6 +100,25 @@ def test_processes_give_the_same_bits(expected, tmp_path):
         assert run(CAMPAIGN, executor, tmp_path / "mixed") == expected
 
 
+class Lost(Serial):
+    """Loses its third case as a cluster does whose scheduler is gone."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        self.submitted = getattr(self, "submitted", 0) + 1
+        if self.submitted != 3:
+            return super().submit(fn, *args, **kwargs)
+        future: Future = Future()
+        future.set_exception(OSError("the connection is closed"))
+        return future
+
+
+def test_a_lost_connection_keeps_what_was_finished(expected, tmp_path):
+    message = "OSError: the connection is closed.*run the same command again"
+    with pytest.raises(InvalidArgument, match=message):
+        run(CAMPAIGN, Lost(), tmp_path)
+    assert run(CAMPAIGN, Serial(), tmp_path) == expected
+
+
 def test_a_finished_campaign_runs_nothing(expected, tmp_path):
     first = run(CAMPAIGN, Serial(), tmp_path)
     assert run(CAMPAIGN, Backwards(), tmp_path) == first == expected

@@ -97,3 +97,24 @@ def test_the_command_line_reaches_the_cluster(scheduler, tmp_path):
     )
     assert "6 cases checked 2 subjects" in done.stdout
     assert {row["kind"] for row in json_lines.read(output)} == {"campaign", "case"}
+
+
+def test_workers_without_the_suite_give_no_results(scheduler, tmp_path):
+    """Such a case is not done: once the workers are mended, the campaign goes on."""
+    (tmp_path / "only_here.py").write_text("from tests.scale.suite import tanh\n")
+    output = tmp_path / "x.jsonl"
+    command = [
+        *(sys.executable, "-m", "gradcheck.cli", "campaign", "only_here:tanh"),
+        *(f"--dask={scheduler}", "-n3", "--examples=2", f"--output={output}"),
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "only_here cannot be imported" in done.stderr
+    assert "on every machine of the campaign" in done.stderr
+    assert [row["kind"] for row in json_lines.read(output)] == ["campaign"]
+    here = [part for part in command if not part.startswith("--dask")]
+    subprocess.run(here, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    assert len(json_lines.read(output)) == 1 + 3
