@@ -14,7 +14,7 @@ import numpy as np
 
 from gradcheck import recording
 from gradcheck.backends.styles import as_subject, named_inputs
-from gradcheck.compare import default_rtol
+from gradcheck.compare import default_rtol, slope_terms
 from gradcheck.diagnosis import explain
 from gradcheck.directions import direction, gaussian
 from gradcheck.errors import GradientInconclusive, InvalidArgument, InvalidSubject, mismatch_type
@@ -37,6 +37,7 @@ from gradcheck.result import (
     Verdict,
 )
 from gradcheck.subject import FunctionSubject, LayerCall, LayeredSubject
+from gradcheck.tied import tied_inputs
 from gradcheck.trees import Array, Arrays, is_differentiable, named_outputs
 
 SHOWN_COMPARISONS = 64
@@ -476,7 +477,8 @@ class _Check:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what the subject says at x is noted already
                 self._estimate(names)
-                self.counted.relating = True  # what follows is the relation with a second point
+                self.counted.relating = True  # what follows are relations that need an estimate
+                self._tied_inputs(names)
                 self._second_point()
         return self._result()
 
@@ -664,6 +666,11 @@ class _Check:
         for outcome in self.outcomes:
             self.findings.extend(outcome.findings)
 
+    def _tied_inputs(self, names: list[str]) -> None:
+        wrong = any(outcome.verdict is Verdict.WRONG for outcome in self.outcomes)
+        if self.point is not None and not self.forward_mode and not wrong:
+            self.findings.extend(tied_inputs(self.point, names))
+
     def _second_point(self) -> None:
         """The claim after a visit elsewhere must be right there: a stale cache repeats itself."""
         scene, point = self.scene, self.point
@@ -835,8 +842,11 @@ def _roughly_right(point: Point, names: list[str]) -> bool:
     quick = quick_slope(point.ray(directions))
     if not math.isfinite(quick.value):
         return True
-    claimed = sum(point.slope(name, v) for name, v in directions.items())
-    size = sum(float(np.linalg.norm(np.abs(point.claims[n] * v))) for n, v in directions.items())
+    claimed = size = 0.0
+    for name, v in directions.items():
+        terms = slope_terms(point.claims[name], v)
+        claimed += float(terms.sum())
+        size += math.sqrt(float(terms @ terms))
     return abs(claimed - quick.value) <= ROUGHLY * max(size, abs(claimed)) + 10 * quick.error
 
 

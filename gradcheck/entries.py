@@ -39,6 +39,7 @@ ABOVE_NOISE = 2.0**34
 """The scale on which the quick step, 17 powers of two shorter, moves the function by 2**17 times
 its noise: half of the digits are left to see the slope by, half of them to see it bend."""
 
+EPS = 2.0**-52
 LONGEST = 0.25
 """The longest step of a ladder."""
 
@@ -209,10 +210,11 @@ class _Climber:
         ray, length, _ = _axis(self.point, self.name, self.flat, scale, self.part)
         if length == 0.0:
             return 0.0
-        ray.offset(LONGEST)  # which outputs move, and so count as noise
+        moved = abs(ray.offset(LONGEST))  # tells, too, which outputs move and count as noise
+        noise = max(ray.rounding(), EPS * moved if math.isfinite(moved) else 0.0)
         slopes = (abs(found.claimed), abs(found.estimate.value))
         steepest = max(slope for slope in slopes if math.isfinite(slope))
-        telling = ABOVE_NOISE * ray.rounding() / steepest if steepest > 0.0 else 0.0
+        telling = ABOVE_NOISE * noise / steepest if steepest > 0.0 else 0.0
         return max(telling, AS_GOOD_AS_ZERO)
 
     def _complex_step_confirms(self, found: Comparison, scale: float) -> bool:
@@ -258,14 +260,20 @@ def entry_slack(point: Point, name: str, flat: int) -> float:
 def best_estimate(point: Point, ray: Ray, target: float) -> Estimate:
     """The ladder's estimate, sharpened by the complex step where the two agree."""
     estimate = estimate_slope(ray, target=target, noise=point.noise(ray), headroom=headroom(ray))
-    if estimate.error <= target or estimate.local not in (Local.SMOOTH, Local.NOISY):
-        return estimate
-    return estimate if point.is_analytic(list(ray.direction)) is False else sharpened(ray, estimate)
+    blunt = estimate.error > target and estimate.local in (Local.SMOOTH, Local.NOISY)
+    if blunt and point.is_analytic(list(ray.direction)) is not False:
+        estimate = sharpened(ray, estimate)
+    places = point.coarseness(list(ray.direction))
+    if places > 1.0:  # the claim was computed in a narrower dtype than the slope
+        doubt = LAST_PLACES * places * ray.rounding()
+        estimate = replace(estimate, doubt=max(estimate.doubt, doubt))
+    return estimate
 
 
 LAST_PLACES = 16.0
-"""Last places of the function's values below which the complex step alone calls nothing a bug: a
-claim made of these values, as ``1 - tanh(x)**2``, cannot be better."""
+"""Last places of the function's values, or levels of its noise, below which a slope that is sharper
+than they are calls nothing a bug: a claim made of these values, as ``1 - tanh(x)**2``, cannot be
+better. The complex step is so sharp, and float64 is beside a float32 claim."""
 
 HEADROOM = 600
 """No direction is shorter than this many powers of two beside 1, but for numbers taken as zeros."""
@@ -288,7 +296,7 @@ def sharpened(ray: Ray, estimate: Estimate) -> Estimate:
         return estimate
     if not _agrees(found.value, estimate):
         return estimate
-    doubt = LAST_PLACES * ray.rounding()
+    doubt = LAST_PLACES * max(ray.rounding(), estimate.noise)
     return replace(found, rungs=estimate.rungs, noise=estimate.noise, doubt=doubt)
 
 

@@ -27,6 +27,8 @@ from gradcheck.trees import (
 ABOVE_ROUNDING = 64.0
 """Noise beyond so many last places of the outputs is more than the rounding of a few operations."""
 
+EPS = float(np.finfo(np.float64).eps)
+
 ANALYTIC = 1e-5
 """To this a complex step and a quick central difference agree where both work."""
 
@@ -114,7 +116,7 @@ class Point:
         return 0.0
 
     def is_analytic(self, names: Sequence[str]) -> bool | None:
-        """Whether the complex step can be trusted in these inputs; ``None`` where none was possible.
+        """Whether the complex step can be trusted in these inputs; ``None`` where there is none.
 
         Complex step and difference are compared where no number is extreme and both are sharp:
         what drops the imaginary part or conjugates it shows there.
@@ -151,6 +153,12 @@ class Point:
         if self.forward_mode:
             return 0.0
         return claim_rounding(self.claims[name], direction)
+
+    def coarseness(self, names: Sequence[str]) -> float:
+        """How many last places of float64 the coarsest claim for these inputs has for its own."""
+        dtypes = [self.claims[name].dtype for name in names if name in self.claims]
+        coarsest = max((float(np.finfo(d).eps) for d in dtypes if d.kind in "fc"), default=EPS)
+        return coarsest / EPS
 
     def underflow(self, name: str, direction: Array) -> float:
         """What underflow may take from a claimed slope: functions flush numbers to zero early."""

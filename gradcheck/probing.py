@@ -86,8 +86,8 @@ UNKNOWN_WOBBLE = 1e-2
 matrix that is positive definite to the last place only."""
 
 HARDLY_ZERO = 0.5
-"""Share of the claims nearby that must not be zero; one of them moves all numbers by one factor, and
-leaves a singular matrix singular."""
+"""Share of the claims nearby that must not be zero; one of them moves all numbers by one factor,
+and leaves a singular matrix singular."""
 
 WOBBLE_SAFETY = 16.0
 """Four samples of a rounding error may all be near each other by luck."""
@@ -318,7 +318,7 @@ class _Resolver:
         )  # fmt: skip
 
     def _slope_wobble(self) -> float:
-        """How far slopes lie apart, beyond their bounds, where all numbers move in their last places.
+        """How far slopes lie apart, beyond their bounds, at points a few last places away.
 
         A badly conditioned matrix that is factored once gives slopes that look exact and are those
         of another matrix.

@@ -299,6 +299,24 @@ def test_kinks_lenient_reports_a_convention_that_strict_calls_wrong():
     assert [finding.name for finding in lenient.findings] == ["kink-convention"]
 
 
+@pytest.mark.parametrize(
+    ("at_ties", "verdict"),
+    [((1.0, 0.0), CORRECT), ((0.5, 0.5), CORRECT), ((1.0, 1.0), WRONG), ((0.0, 0.0), WRONG)],
+)
+def test_shares_of_a_tie_between_two_inputs_add_up_to_one(at_ties, verdict):
+    def backward(y_bar, a, b):
+        ties = a == b
+        return (
+            y_bar * np.where(ties, at_ties[0], a < b),
+            y_bar * np.where(ties, at_ties[1], b < a),
+        )
+
+    point = np.array([1.0, 2.0, 0.0]), np.array([1.0, 3.0, 0.0])
+    result = gradcheck.check_vjp(np.minimum, backward, point)
+    assert result.verdict is verdict
+    assert ("tied-inputs" in [f.name for f in result.findings]) is (verdict is WRONG)
+
+
 def test_a_claim_wrong_at_one_special_smooth_point_is_wrong():
     def backward(y_bar, x):  # 3 x**2, but 1 at exactly 0
         return y_bar * np.where(x == 0, 1.0, 3 * x**2)

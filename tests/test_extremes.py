@@ -199,3 +199,31 @@ def test_steps_below_the_last_place_of_a_large_input_are_not_counted(seed):
         seed=seed,
     )
     assert wrong.verdict is not CORRECT
+
+
+@pytest.mark.parametrize("z", [7.0, 7.5, 8.5])
+def test_a_float32_claim_is_not_asked_for_digits_that_its_values_do_not_have(z):
+    def backward(y_bar, z):  # 1 - y**2 keeps two digits of float32 here
+        return (y_bar * (1 - np.tanh(z) ** 2),)
+
+    result = gradcheck.check_vjp(np.tanh, backward, (np.array([z], dtype=np.float32),))
+    assert result.verdict is not WRONG
+
+
+def triplet(a, n, f):
+    return np.sum(np.maximum(0, _distance(a, n) - _distance(a, f) + 0.5))
+
+
+def _distance(a, b):
+    return np.sum((a - b) ** 2, axis=1)
+
+
+def triplet_backward(u, a, n, f):
+    on = 2 * u * (_distance(a, n) - _distance(a, f) + 0.5 > 0)[:, None]
+    return on * (f - n), on * (n - a), on * (a - f)
+
+
+def test_imaginary_parts_that_cancel_are_no_exact_slope():
+    point = np.array([[-90.0]]), np.array([[-1e-8]]), np.array([[0.0]])
+    result = gradcheck.check_vjp(triplet, triplet_backward, point, exhaustive=True)
+    assert result.verdict is not WRONG

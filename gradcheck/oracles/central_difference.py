@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import median
 
-from gradcheck.oracles.neville import Limit, Limits, extrapolate
+from gradcheck.oracles.neville import SAFETY_NOISE, Limit, Limits, extrapolate
 from gradcheck.oracles.noise import granularity
 from gradcheck.oracles.ray import Ray, rounding_of
 from gradcheck.result import Estimate, Local, Rung
@@ -24,6 +24,9 @@ FIRST_EXPONENTS = (-11, -14, -17, -20, -23)
 
 RATIO_EXPONENT = 3
 """Each rung is 8 times shorter: extrapolation gains a factor 64 a column, rounding costs 8."""
+
+BELOW_USEFUL = 6
+"""The first rung of a long stride is this many powers of two below the step that noise asks for."""
 
 STRIDES = 8
 """A ladder that may grow by hundreds of powers of two takes strides of an eighth of the way."""
@@ -191,6 +194,17 @@ class _Ladder:
         best = self.leading()
         return best is not None and best.steady.noise > best.steady.truncation
 
+    def stride(self, coarse: int, target: float) -> int:
+        """How many powers of two the next coarser rung is away: more where there is far to go.
+
+        Rungs at which the noise alone is far above the target would tell nothing.
+        """
+        usual = max(RATIO_EXPONENT, (self.ceiling - coarse) // STRIDES)
+        if target <= 0.0 or not 0.0 < self.noise < math.inf:
+            return usual
+        useful = math.frexp(SAFETY_NOISE * self.noise / target)[1] - BELOW_USEFUL
+        return max(usual, min(useful, self.ceiling - BELOW_USEFUL) - coarse)
+
     def refine(self) -> None:
         """Rungs between the best one and its neighbours, where truncation and noise balance."""
         best = self.leading()
@@ -309,8 +323,7 @@ def estimate_slope(
         up = coarse + RATIO_EXPONENT <= ladder.ceiling
         down = fine - RATIO_EXPONENT >= FINEST_EXPONENT
         if up and (ladder.noise_rules() or not down):
-            # A ladder that has far to go takes longer strides.
-            coarse += max(RATIO_EXPONENT, (ladder.ceiling - coarse) // STRIDES)
+            coarse += ladder.stride(coarse, target)
             ladder.climb([coarse])
         elif down:
             fine -= RATIO_EXPONENT

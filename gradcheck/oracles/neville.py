@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 COLUMNS = 4
 """Columns of the tableau: beyond the fourth, rounding eats what extrapolation gains."""
 
@@ -133,16 +135,14 @@ def extrapolate(
         ratios.append(min(steps[k - 1] / steps[k], LARGEST_FACTOR) ** power)
     reached = len(steps) - FINER_RUNGS  # a value needs this many rungs below it
     tails = _slow_tails(quotients, steps, noises)
+    found = list(candidates(tableau(quotients[: max(0, reached)], ratios)))
     limits: list[Limit] = []
-    for k, value, truncation in candidates(tableau(quotients[: max(0, reached)], ratios)):
-        loudest = noises[k]
-        for j in range(k + 1, len(steps)):
-            seen = abs(quotients[j] - value) * steps[j]
-            if seen > loudest:  # a call of max() costs more than all the rest
-                loudest = seen
-        drowned = SAFETY_NOISE * loudest / steps[k]
+    for (k, value, truncation), loudest in zip(
+        found, _loudest(found, steps, quotients, noises), strict=True
+    ):
+        drowned = SAFETY_NOISE * loudest / steps[k] + hidden
         left = SAFETY_TRUNCATION * max(truncation, tails[k])
-        error = left + drowned + RELATIVE_FLOOR * abs(value) + hidden
+        error = left + drowned + RELATIVE_FLOOR * abs(value)
         limits.append(Limit(value, error, left, drowned, k))
     if not limits:
         return None
@@ -153,6 +153,25 @@ def extrapolate(
         drift += tails[finest[0]]
     drifted = fine._replace(error=max(fine.error, DRIFT_SAFETY * drift))
     return Limits(drifted if steady is fine else steady, drifted)
+
+
+def _loudest(
+    found: Sequence[tuple[int, float, float]],
+    steps: Sequence[float],
+    quotients: Sequence[float],
+    noises: Sequence[float],
+) -> list[float]:
+    """For every candidate the noise of its rung, or what finer rungs disagree with it, if more."""
+    if not found:
+        return []
+    rungs = np.array([k for k, _, _ in found])
+    values = np.array([value for _, value, _ in found])
+    h, q = np.array(steps), np.array(quotients)
+    with np.errstate(all="ignore"):
+        seen = np.abs(q - values[:, None]) * h
+    seen[np.arange(len(h)) <= rungs[:, None]] = 0.0
+    loudest: list[float] = np.fmax(np.fmax.reduce(seen, axis=1), np.array(noises)[rungs]).tolist()
+    return loudest
 
 
 def _resolved(

@@ -89,11 +89,13 @@ class Ray:
         """The inputs at ``x + step * v``."""
         moved = dict(self.inputs)
         for name, v in self.direction.items():
-            moved[name] = self.inputs[name] + np.asarray(step * v)
+            x, shift = self.inputs[name], np.asarray(step * v)
+            reusable = shift.ndim > 0 and shift.dtype == x.dtype
+            moved[name] = np.asarray(np.add(x, shift, out=shift if reusable else None))
         return moved
 
     def resolves(self, step: float) -> bool:
-        """Whether ``x + step v`` is there in floating point: a step far below the last place is not.
+        """Whether ``x + step v`` is there in floating point: one far below the last place is not.
 
         >>> ray = Ray(lambda a: a["x"], {"x": np.full(1, 1e10)}, {"x": np.ones(1)},
         ...           {"out": np.ones(1)})
@@ -136,7 +138,7 @@ class Ray:
         return self.difference(self.outputs(step), self.outputs(-step))
 
     def offset(self, step: float) -> float:
-        """``g(step) = <u, f(x + step v) - f(x)>``: one forward, and a look at which outputs move."""
+        """``g(step) = <u, f(x + step v) - f(x)>``: one forward; notes which outputs move."""
         outputs = self.outputs(step)
         if outputs is not None:
             self._note_moving(outputs)
@@ -170,7 +172,7 @@ class Ray:
         return {name: np.where(self._moving[name], u, 0.0) for name, u in self.cotangent.items()}
 
     def moving_size(self, step: float) -> float:
-        """Root sum of squares of the terms of ``<u, f>`` that differ between ``x`` and ``x + step v``.
+        """Root sum of squares of the terms of ``<u, f>`` that differ after ``step v``.
 
         Their size is that at ``x``, or at the other point where they vanish at ``x``.
 

@@ -204,7 +204,8 @@ def require_writable(target: Path) -> None:
 def require_ours(target: Path) -> None:
     """Raise InvalidArgument where something stands that gradcheck did not write.
 
-    An empty file is nobody's. JSON lines must be readable to the end, since new rows go after the old ones.
+    An empty file is nobody's. JSON lines must be readable to the end, since new rows go after the
+    old ones.
     """
     if not target.exists() or not target.stat().st_size:
         return

@@ -81,6 +81,10 @@ class Noise:
     def is_analytic(names):
         return None
 
+    @staticmethod
+    def coarseness(names):
+        return 1.0
+
 
 def run(triple):
     """Estimate as a check does, measured noise included, and compare with the truth."""
