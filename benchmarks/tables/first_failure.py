@@ -33,8 +33,9 @@ def tables(budget):
             "4. Time to the first failing example, and to the smallest",
             f"The wrong twins of the corpus, seeds: {budget.seeds}; medians, and means in "
             f"brackets, over the {sum(common)} runs in which every line fails. Milliseconds of "
-            "CPU. The end comes after the smallest example is found and reported; gradcheck's "
-            "report names a cause and the two others print a traceback.",
+            "CPU; the runs are those of table 2c. The end comes after the smallest example is "
+            "found and reported; gradcheck's report names a cause and the two others print a "
+            "traceback.",
             ["line", "runs that fail", *COLUMNS],
             rows,
             remarks,

@@ -95,6 +95,9 @@ def _generated(twins, seeds):
             for name, line in lines.items():  # in turn: another table reads the times
                 pair = (line(twin, twin.wrong, seed).failed, line(twin, twin.right, seed).failed)
                 found[name].append(pair)
+    ids = [twin.id for twin in twins for _ in range(seeds)]
+    missed = [name for name, (wrong, _) in zip(ids, found["gradcheck"], strict=True) if not wrong]
+    alarms = [name for name, (_, right) in zip(ids, found["gradcheck"], strict=True) if right]
     rows, scores = [], {}
     for name, pairs in found.items():
         scores[name] = sum(wrong and not right for wrong, right in pairs)
@@ -110,7 +113,11 @@ def _generated(twins, seeds):
         "the runs where the wrong twin fails and the right one passes.",
         ["line", "wrong twins that fail", "right twins that fail", "bugs told apart"],
         rows,
-        [ahead(better, "in bugs told apart")],
+        [
+            ahead(better, "in bugs told apart"),
+            f"Wrong twins that gradcheck's line passes: {', '.join(missed) or 'none'}.",
+            f"Right twins that it fails: {', '.join(alarms) or 'none'}.",
+        ],
     )
 
 
