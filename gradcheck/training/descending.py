@@ -20,7 +20,10 @@ DOUBLED = 1.0
 """The same share for an update on some of the data, which may climb a little on all of them."""
 
 SOME_ALONG = 0.1
-"""Share of entries that may first move along the gradient: weight decay turns a few around."""
+"""Share of the first update that may go along the gradient: weight decay and noise turn some."""
+
+ENTRIES_TO_TELL = 8
+"""Entries that must move before their share says anything."""
 
 LOGGED_RTOL = {8: 1e-6, 4: 1e-3, 2: 3e-2}
 """Agreement of a logged loss with the objective, by bytes of the coarsest parameter dtype."""
@@ -98,20 +101,22 @@ def _update_findings(run: Run) -> Iterator[Finding]:
         along = _share_along(run)
         if along is not None and along > SOME_ALONG:
             message = (
-                f"{along:.0%} of the entries first move along the gradient of the objective, not "
+                f"{along:.0%} of the first update goes along the gradient of the objective, not "
                 "against it: the step minimises something else"
             )
             yield Finding("update-ignores-gradient", message)
 
 
 def _share_along(run: Run) -> float | None:
-    """Share of the entries that the first update moves along the gradient."""
+    """Share of the first update, weighed by what each entry does to the loss, that raises it."""
     first, gradients = run.updates[0], run.start_gradient
     names = list(float_arrays(first.before))
     delta = ravel({n: first.after[n] - first.before[n] for n in names})
-    signs = np.sign(delta) * np.sign(ravel({n: gradients[n] for n in names}))
-    told = signs[signs != 0]
-    return float(np.mean(told > 0)) if told.size >= 8 else None
+    effects = delta * ravel({n: gradients[n] for n in names})
+    told = effects[effects != 0]
+    if told.size < ENTRIES_TO_TELL or not np.isfinite(told).all():
+        return None
+    return float(np.sum(told[told > 0]) / np.sum(np.abs(told)))
 
 
 def examine_log(run: Run) -> Iterator[Finding] | None:

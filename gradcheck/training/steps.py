@@ -36,6 +36,13 @@ GROWTH = 0.01
 ADAPTIVE = 1e-3
 """Relative residual of a fit of Adam or RMSprop, whose small constants are not known."""
 
+LAGGING = 0.1
+"""Share of an update that may go along its gradient where a momentum has not turned yet.
+
+Measured on 60 trainings each: at most 0.01 under the sign of a momentum, at least 0.13 at the end
+where the first gradient is kept.
+"""
+
 MEAN_DECAYS = (0.9, 0.0)
 SQUARE_DECAYS = (0.999, 0.99)
 EPSILONS = (1e-8, 1e-7)
@@ -100,21 +107,39 @@ def use_of_gradient(updates: Sequence[Update], cost: Cost | None) -> Use:
     for judge in (_plain, _linear, _adaptive, _by_signs):
         use = judge(steps)
         if use is not Use.UNKNOWN:
-            return Use.UNKNOWN if use.faulty and _follows_signs(updates, cost) else use
+            return Use.UNKNOWN if use.faulty and _is_sign_rule(use, updates, cost) else use
     return Use.UNKNOWN
 
 
-def _follows_signs(updates: Sequence[Update], cost: Cost | None) -> bool:
-    """Whether all updates, late ones too, are a multiple of the signs of minus their gradient.
+def _is_sign_rule(use: Use, updates: Sequence[Update], cost: Cost | None) -> bool:
+    """Whether the updates may only look faulty because they go by signs.
 
-    Such a rule repeats itself until a sign changes, as one does that keeps its first gradient.
+    A sign stays the same for long: sign descent, and the sign of a momentum even longer, repeat
+    their update as one does that keeps its first gradient. Late updates are looked at too.
     """
     finite = [u for u in updates if all_finite(u.before) and all_finite(u.after)]
     steps = _steps(finite, cost)
-    if steps is None:
-        return False
-    residual, factors = _parallel(steps.delta, np.sign(steps.gradient))
-    return residual <= ADAPTIVE and bool(np.all(factors < 0))
+    return steps is not None and (
+        (use is Use.FROZEN and _turns(steps)) or (_has_one_size(steps) and _descends(steps))
+    )
+
+
+def _turns(steps: Steps) -> bool:
+    """Whether an update has another direction than the first, which a frozen gradient's has."""
+    return _parallel(steps.delta, steps.delta[:1])[0] > ADAPTIVE
+
+
+def _has_one_size(steps: Steps) -> bool:
+    """Whether every update moves all entries equally far."""
+    far = np.abs(steps.delta)
+    return bool(np.all(np.ptp(far, axis=1) <= ADAPTIVE * far.max(axis=1)))
+
+
+def _descends(steps: Steps) -> bool:
+    """Whether every update goes against its own gradient, but for what lags behind."""
+    effects = steps.delta * steps.gradient
+    raising = np.sum(np.maximum(effects, 0.0), axis=1)
+    return bool(np.all(raising <= LAGGING * np.sum(np.abs(effects), axis=1)))
 
 
 def _consecutive(updates: Sequence[Update]) -> list[Update]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -186,6 +187,56 @@ def rmsprop(rate: float, decay: float = 0.99, epsilon: float = 1e-8) -> Update:
     return update
 
 
+def adagrad(rate: float, epsilon: float = 1e-10) -> Update:
+    square: dict[str, np.ndarray] = {}
+
+    def update(theta: dict[str, np.ndarray], g: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        for n in theta:
+            square[n] = square.get(n, 0.0) + g[n] ** 2
+        return {n: a - rate * g[n] / (np.sqrt(square[n]) + epsilon) for n, a in theta.items()}
+
+    return update
+
+
+def lion(rate: float, betas: tuple[float, float] = (0.9, 0.99)) -> Update:
+    """The sign of a momentum (Chen et al. 2023): the same for many steps, and then another."""
+    mean: dict[str, np.ndarray] = {}
+
+    def update(theta: dict[str, np.ndarray], g: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        new = {}
+        for n, a in theta.items():
+            before = mean.get(n, np.zeros_like(a))
+            new[n] = a - rate * np.sign(betas[0] * before + (1 - betas[0]) * g[n])
+            mean[n] = betas[1] * before + (1 - betas[1]) * g[n]
+        return new
+
+    return update
+
+
+def warmed_up(rate: float, steps: int = 10) -> Update:
+    rates = itertools.chain(rate * np.arange(1, steps) / steps, itertools.repeat(rate))
+    return lambda theta, g: gradient_descent(next(rates))(theta, g)
+
+
+def clipped(rate: float, norm: float = 0.3) -> Update:
+    def update(theta: dict[str, np.ndarray], g: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        size = np.sqrt(sum(float(np.sum(a**2)) for a in g.values()))
+        return gradient_descent(rate * min(1.0, norm / max(size, norm)))(theta, g)
+
+    return update
+
+
+def noisy(rate: float, rng: np.random.Generator) -> Update:
+    """Descent with noise of a tenth of the gradient's size, as Langevin dynamics adds it."""
+
+    def update(theta: dict[str, np.ndarray], g: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        size = {n: 0.1 * np.linalg.norm(a) / np.sqrt(a.size) for n, a in g.items()}
+        drawn = {n: a + size[n] * rng.standard_normal(a.shape) for n, a in g.items()}
+        return gradient_descent(rate)(theta, drawn)
+
+    return update
+
+
 def right_update(rng: np.random.Generator, rate: float) -> Update:
     """An optimiser at a rate that suits it, given a rate that is safe for plain descent."""
     makers: dict[str, Callable[[], Update]] = {
@@ -195,6 +246,11 @@ def right_update(rng: np.random.Generator, rate: float) -> Update:
         "weight decay": lambda: weight_decayed(rate * rng.uniform(0.1, 0.5)),
         "adam": lambda: adam(10 ** rng.uniform(-3, -1.5)),
         "rmsprop": lambda: rmsprop(10 ** rng.uniform(-3, -2)),
+        "adagrad": lambda: adagrad(10 ** rng.uniform(-2, -1)),
+        "lion": lambda: lion(10 ** rng.uniform(-3, -2.5)),
+        "warm-up": lambda: warmed_up(rate * rng.uniform(0.2, 0.5)),
+        "clipping": lambda: clipped(rate * rng.uniform(0.2, 0.5)),
+        "noise": lambda: noisy(rate * rng.uniform(0.1, 0.3), rng),
     }
     return makers[str(rng.choice(list(makers)))]()
 

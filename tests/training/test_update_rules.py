@@ -10,15 +10,23 @@ from gradcheck.training.descent import descend
 from gradcheck.training.steps import Use, use_of_gradient
 from tests.training.faults import altered
 from tests.training.problems import (
+    adagrad,
     adam,
+    clipped,
     gradient_descent,
+    lion,
     momentum,
     nesterov,
+    noisy,
     random_problem,
     rmsprop,
     shuffled_batches,
+    warmed_up,
     weight_decayed,
 )
+
+EPOCHS = 24
+"""Late updates are looked at too: a first gradient that is kept climbs in the end."""
 
 RIGHT = {
     "gradient descent": (lambda: gradient_descent(0.05), Use.DESCENDS),
@@ -28,8 +36,13 @@ RIGHT = {
     "Nesterov's momentum": (lambda: nesterov(0.01), Use.MOMENTUM),
     "weight decay": (lambda: weight_decayed(0.05), Use.MOMENTUM),
     "Adam": (lambda: adam(0.01), Use.ADAPTIVE),
-    "sign descent": (lambda: sign_descent(0.001), Use.ADAPTIVE),
+    "sign descent": (lambda: sign_descent(0.001), None),  # until a sign changes, it may be frozen
     "RMSprop": (lambda: rmsprop(0.01), Use.ADAPTIVE),
+    "warm-up": (lambda: warmed_up(0.05), Use.DESCENDS),
+    "clipping": (lambda: clipped(0.05), Use.DESCENDS),
+    "Lion": (lambda: lion(0.003), None),
+    "Adagrad": (lambda: adagrad(0.05), None),
+    "noise": (lambda: noisy(0.05, np.random.default_rng(0)), None),
 }
 
 
@@ -79,17 +92,17 @@ def summed():
 def uses(update, seed, batches=False):
     problem = random_problem(np.random.default_rng(seed), depth=1)
     chosen = shuffled_batches(len(problem.x), 12, seed) if batches else None
-    trace = descend(problem.objective, problem.start, update, 8, batches=chosen)
+    trace = descend(problem.objective, problem.start, update, EPOCHS, batches=chosen)
     return use_of_gradient(trace.updates, Cost(problem.objective))
 
 
 @pytest.mark.parametrize(("make", "use"), RIGHT.values(), ids=RIGHT.keys())
 @pytest.mark.parametrize("batches", [False, True], ids=["whole", "batches"])
 def test_a_right_rule_is_never_called_faulty(make, use, batches):
-    found = [uses(make(), seed, batches) for seed in range(20)]
+    found = [uses(make(), seed, batches) for seed in range(12)]
     assert not [u for u in found if u.faulty]
     named = np.mean([u is use for u in found])
-    assert named >= 0.8 or make is RIGHT["sign descent"][0]  # seen only once a sign has changed
+    assert named >= 0.8 or use is None
 
 
 FAULTS = {
