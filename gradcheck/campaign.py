@@ -150,8 +150,9 @@ def _run_all(specs: list[CaseSpec], executor: Executor, output: Path) -> Iterato
         raise
     except Exception as error:  # every executor has errors of its own for a lost worker
         raise InvalidArgument(
-            f"a worker died ({type(error).__name__}: {error}), in one of {_first(waiting)}; "
-            f"{output} holds every case that was finished: run the same command again to go on"
+            f"a worker died or is out of reach ({type(error).__name__}: {error}), in one of "
+            f"{_first(waiting)}; {output} holds every case that was finished: run the same "
+            "command again to go on"
         ) from error
     finally:
         for future in waiting:
