@@ -33,6 +33,7 @@ from gradcheck.errors import (
     InvalidArgument,
     TrainingFailed,
     VacuousTest,
+    leaves,
 )
 from gradcheck.progress import progress as progress_bar
 from gradcheck.recording import RunSettings, recording, running_with
@@ -357,23 +358,15 @@ _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def _verdict_of(error: BaseException) -> str:
-    leaves = list(_leaves(error))
-    if any(isinstance(leaf, (GradientMismatch, TrainingFailed)) for leaf in leaves):
+    single = list(leaves(error))
+    if any(isinstance(leaf, (GradientMismatch, TrainingFailed)) for leaf in single):
         return "WRONG"
-    if all(isinstance(leaf, (GradientInconclusive, VacuousTest)) for leaf in leaves):
+    if all(isinstance(leaf, (GradientInconclusive, VacuousTest)) for leaf in single):
         return "INCONCLUSIVE"
     return "ERROR"
 
 
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error
-
-
 def _described(error: BaseException) -> str:
     """The errors as text, the same in every process: addresses differ, so they go."""
-    texts = [f"{type(leaf).__name__}: {leaf}" for leaf in _leaves(error)]
+    texts = [f"{type(leaf).__name__}: {leaf}" for leaf in leaves(error)]
     return shortened(re.sub(r" at 0x[0-9a-f]+", "", "\n".join(texts)), MAX_TEXT)

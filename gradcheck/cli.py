@@ -128,7 +128,7 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
 def _replay(options: argparse.Namespace) -> int:
     from gradcheck.cases import CASES, forget_saved, load_saved
     from gradcheck.replay import replay
-    from gradcheck.report.summary import printable
+    from gradcheck.report.terminal import printable
 
     _import_from_here()
     folder = options.folder or _nearest(CASES)

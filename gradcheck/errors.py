@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -64,6 +65,19 @@ class InvalidArgument(ValueError):
 
 class InvalidSubject(ValueError):
     """The function handed in breaks the contract of a subject."""
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The errors in a group, however deep; an error that is no group is its own leaf.
+
+    >>> list(leaves(ExceptionGroup("two", [ValueError(1), TypeError(2)])))
+    [ValueError(1), TypeError(2)]
+    """
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from leaves(inner)
+    else:
+        yield error
 
 
 @cache

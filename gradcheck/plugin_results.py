@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from gradcheck.errors import (
     InvalidArgument,
     TrainingFailed,
     VacuousTest,
+    leaves,
 )
 from gradcheck.pytest_plugin import ASKED, EVIDENCE, PROPERTY_NAME, SETTINGS
 from gradcheck.report.evidence import evidence_of
@@ -91,7 +91,7 @@ def _failure(error: pytest.ExceptionInfo[BaseException] | None) -> str:
     """``"gradient"`` where gradcheck made the test fail, ``"other"`` where something else did."""
     if error is None:
         return ""
-    return "gradient" if all(_is_ours(leaf) for leaf in _leaves(error.value)) else "other"
+    return "gradient" if all(_is_ours(leaf) for leaf in leaves(error.value)) else "other"
 
 
 def _first_line(error: pytest.ExceptionInfo[BaseException] | None) -> str:
@@ -103,14 +103,6 @@ def _first_line(error: pytest.ExceptionInfo[BaseException] | None) -> str:
 def _is_ours(error: BaseException) -> bool:
     """Whether an error says something of a derivative."""
     return isinstance(error, (GradientMismatch, GradientInconclusive, TrainingFailed, VacuousTest))
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error
 
 
 class Gathering:

@@ -10,7 +10,7 @@ import hashlib
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context
 from copy import copy
@@ -35,6 +35,7 @@ from gradcheck.errors import (
     InvalidArgument,
     InvalidSubject,
     VacuousTest,
+    leaves,
     mismatch_type,
 )
 from gradcheck.one_liner import TestFunction, as_test, identifier, module_of
@@ -590,11 +591,11 @@ class _Run:
         except hypothesis.errors.Unsatisfiable:
             return []  # every example was refused, and the tally knows why
         except (GradientMismatch, BaseExceptionGroup) as error:
-            leaves = list(_leaves(error))
-            others = [leaf for leaf in leaves if not isinstance(leaf, GradientMismatch)]
+            single = list(leaves(error))
+            others = [leaf for leaf in single if not isinstance(leaf, GradientMismatch)]
             if others and not _is_flaky(error):
                 raise
-            kinds = dict.fromkeys(type(x) for x in leaves if isinstance(x, GradientMismatch))
+            kinds = dict.fromkeys(type(x) for x in single if isinstance(x, GradientMismatch))
             return list(kinds or self.found)
         return []
 
@@ -808,14 +809,6 @@ def _unheard(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
 def _short(error: BaseException) -> str:
     text = f"{type(error).__name__}: {error}"
     return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error
 
 
 def _is_flaky(error: BaseException) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
-from gradcheck.report.summary import printable
+from gradcheck.report.terminal import printable
 
 Json = dict[str, Any]
 Point = tuple[float, float]

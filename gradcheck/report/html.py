@@ -17,10 +17,10 @@ from gradcheck.report.summary import (
     as_tests,
     found_what_it_expected,
     headline,
-    printable,
     worst_of,
 )
 from gradcheck.report.tally import Entry, merge, total
+from gradcheck.report.terminal import printable
 
 Json = dict[str, Any]
 

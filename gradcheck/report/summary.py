@@ -7,6 +7,7 @@ from typing import Any
 
 from gradcheck.report.evidence import shortened
 from gradcheck.report.tally import Entry, Tally, merge, total
+from gradcheck.report.terminal import counted, printable
 
 Row = dict[str, Any]
 
@@ -28,7 +29,7 @@ def summary_lines(rows: list[Row], seed: int | None = None) -> Iterator[str]:
     yield headline(rows, tally) + (f" (seed {seed})" if seed is not None else "")
     everything = total(tally)
     if everything["inconclusive"]:
-        yield f"inconclusive {_plural(everything['inconclusive'], 'example')}"
+        yield f"inconclusive {counted(everything['inconclusive'], 'example')}"
     worst = worst_of(rows)
     if worst:
         yield f"worst        {worst}"
@@ -64,9 +65,9 @@ def headline(rows: list[Row], tally: Tally) -> str:
     entry = total(tally)
     unit = "case" if any(row["kind"] == "case" for row in rows) else "test"
     return (
-        f"{_plural(len(rows), unit)} checked {_plural(len(tally), 'subject')}: "
-        f"{_plural(entry['examples'], 'example')}, {_plural(entry['probes'], 'probe')}, "
-        f"{_plural(entry['kinks'], 'kink')} certified"
+        f"{counted(len(rows), unit)} checked {counted(len(tally), 'subject')}: "
+        f"{counted(entry['examples'], 'example')}, {counted(entry['probes'], 'probe')}, "
+        f"{counted(entry['kinks'], 'kink')} certified"
     )
 
 
@@ -101,15 +102,6 @@ def slowest(rows: Iterable[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: (-row["seconds"], row["id"]))[:SLOWEST]
 
 
-def printable(text: str) -> str:
-    """One line of a hostile text: control characters as escapes.
-
-    >>> printable("a\\x1b[31m")
-    'a\\\\x1b[31m'
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
 def _slow(row: Row) -> str:
     return f"{row['seconds']:.2f} s {printable(shortened(row['id'], MAX_ID))}"
 
@@ -135,7 +127,3 @@ def _cause(row: Row) -> str:
 
 def _short(value: Any) -> str:
     return value if isinstance(value, str) else f"{value:.4g}"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

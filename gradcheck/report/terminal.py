@@ -127,7 +127,7 @@ def clipped(text: object, width: int) -> str:
 def _correct(result: CheckResult) -> list[str]:
     names = ", ".join(dict.fromkeys(printable(c.input) for c in result.comparisons))
     facts = [f"resolution {result.resolution:.1g}"] if math.isfinite(result.resolution) else []
-    facts += [_count(result.kinks, "kink") + " certified"] if result.kinks else []
+    facts += [counted(result.kinks, "kink") + " certified"] if result.kinks else []
     facts.append(_spent(result.evaluations))
     inner = "; ".join([*([clipped(names, 30)] if names else []), *facts])
     line = f"{clipped(result.subject, MOST_NAME)}: CORRECT ({inner})"
@@ -141,13 +141,18 @@ def _end_clipped(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: width - 3]}..."
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """A number and its noun.
+
+    >>> counted(1, "probe"), counted(2, "probe")
+    ('1 probe', '2 probes')
+    """
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _spent(evaluations: Evaluations) -> str:
-    forwards = _count(evaluations.forwards, "forward")
-    return f"{forwards}, {_count(evaluations.backwards, 'backward')}"
+    forwards = counted(evaluations.forwards, "forward")
+    return f"{forwards}, {counted(evaluations.backwards, 'backward')}"
 
 
 def _headline(result: CheckResult) -> str:
@@ -294,7 +299,7 @@ def _findings(findings: Sequence[Finding]) -> Iterator[str]:
         label = "note" if finding.severity is Severity.NOTE else "found"
         yield from _labelled(label, text, lines=2 if finding.severity is Severity.NOTE else 4)
     if len(ranked) > MOST_FINDINGS:
-        yield from _labelled("", f"and {_count(len(ranked) - MOST_FINDINGS, 'more finding')}")
+        yield from _labelled("", f"and {counted(len(ranked) - MOST_FINDINGS, 'more finding')}")
 
 
 def _advice(rows: list[Comparison]) -> str:
