@@ -39,6 +39,8 @@ LOOK = """<!doctype html><body style="margin:0">
 <script>
 f.onload = () => {
   const w = f.contentWindow, d = f.contentDocument;
+  for (const rule of d.styleSheets[0].cssRules)
+    if (PRINTED && rule.media?.mediaText == "print") rule.media.mediaText = "all";
   const boxes = [...d.querySelectorAll("svg")].map(s => s.getBoundingClientRect());
   document.body.textContent = "LOOKED" + JSON.stringify({
     title: d.title,
@@ -52,6 +54,7 @@ f.onload = () => {
     empty: boxes.filter(b => b.width < 5 || b.height < 5).length,
     outside: boxes.filter(b => b.right > WIDTH + 1).length,
     ran: typeof w.hacked !== "undefined",
+    unfolded: [...d.querySelectorAll("details pre")].map(p => p.checkVisibility()),
   }) + "SEEN";
 };
 </script>"""
@@ -72,9 +75,9 @@ def report(tmp_path_factory) -> Path:
     return folder
 
 
-def look(folder: Path, width: int, *flags: str) -> dict:
+def look(folder: Path, width: int, *flags: str, printed: bool = False) -> dict:
     page = folder / "look.html"
-    page.write_text(LOOK.replace("WIDTH", str(width)))
+    page.write_text(LOOK.replace("WIDTH", str(width)).replace("PRINTED", str(printed).lower()))
     dom = chromium(folder, *flags, "--virtual-time-budget=5000", "--dump-dom", page.as_uri())
     return json.loads(unescape(re.search("LOOKED(.*)SEEN", dom, re.DOTALL)[1]))
 
@@ -101,6 +104,17 @@ def test_a_dark_window_is_dark(report):
     seen = look(report, 1200, "--blink-settings=preferredColorScheme=0")
     assert seen["ground"] == "rgb(18, 22, 28)"
     assert seen["ink"] == "rgb(228, 233, 239)"
+
+
+def test_on_paper_everything_is_unfolded_dark_on_light_and_within_the_margins(report):
+    dark = "--blink-settings=preferredColorScheme=0"
+    assert not any(look(report, 700, dark)["unfolded"])
+    seen = look(report, 700, dark, printed=True)
+    assert seen["unfolded"]
+    assert all(seen["unfolded"])
+    assert (seen["ground"], seen["ink"]) == ("rgb(255, 255, 255)", "rgb(0, 0, 0)")
+    assert seen["wide"] == 700
+    assert seen["outside"] == 0
 
 
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext is missing: poppler-utils")
