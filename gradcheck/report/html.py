@@ -35,6 +35,8 @@ SHARES = (1.0, 0.5, 0.2, 0.04)
 MAX_ID = 300
 MAX_FACT = 1_500
 MAX_CARD_TEXT = 6_000
+FINISHED = (0, 1, 5)
+"""Exit statuses of a run of pytest that came to its end: passed, failed, nothing to do."""
 MAX_DRAWN = 60_000
 """Characters of SVG in all cards together: what is left of 300 KB beside text and tables."""
 CURVE_NOTE = (
@@ -122,9 +124,8 @@ class _Ink:
 
 
 def _banners(rows: list[Json], headers: list[Json]) -> list[str]:
-    ends = [row for row in rows if row["kind"] == "end"]
     banners = []
-    if any(row["exitstatus"] not in (0, 1, 5) for row in ends):
+    if any(row.get("exitstatus", 0) not in FINISHED for row in rows):
         banners.append("A run was interrupted: what follows is what it had finished.")
     shards = [str(row.get("shard", "1/1")) for row in headers]
     missing = _missing_shards(shards)

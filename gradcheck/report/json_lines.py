@@ -264,20 +264,34 @@ def merge(files: Mapping[str, list[Row]]) -> list[Row]:
     -------
     list of dict
         Headers first, in order of their start, then tests and cases by id: the same for every
-        order of the files.
+        order of the files. The header of a run says how it ended: ``exitstatus`` is ``None`` where
+        it was killed.
     """
     headers: dict[str, Row] = {}
     results: dict[tuple[str, str], tuple[str, Row]] = {}
     for rows in files.values():
+        headers |= {encode(header): header for header in _ended(rows)}
         for started, row in _dated(rows):
-            if row["kind"] in HEADERS:
-                headers[encode(row)] = row
-            elif row["kind"] in ("test", "case"):
+            if row["kind"] in ("test", "case"):
                 key = (row["kind"], str(row.get("id", "")))
                 results[key] = max(results.get(key, ("", row)), (started, row), key=_age)
     kept = [row for _, (_, row) in sorted(results.items())]
     ordered = sorted((_started(row), line) for line, row in headers.items())
     return [*(headers[line] for _, line in ordered), *kept]
+
+
+def _ended(rows: Iterable[Row]) -> Iterator[Row]:
+    """Headers, those of runs with the exit status of the row that ended them."""
+    header: Row = {}
+    for row in rows:
+        if row["kind"] in HEADERS:
+            if header:
+                yield header
+            header = {"exitstatus": None, **row} if row["kind"] == "run" else row
+        elif row["kind"] == "end":
+            header = {**header, "exitstatus": row["exitstatus"]}
+    if header:
+        yield header
 
 
 def _dated(rows: Iterable[Row]) -> Iterator[tuple[str, Row]]:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradcheck.errors import InvalidArgument
-from gradcheck.report import json_lines, render
+from gradcheck.report import html, json_lines, render
 from tests.report import samples
 
 TEXTS = st.text(st.characters(codec=None))
@@ -128,6 +128,19 @@ def test_merged_files_can_be_merged_again(tmp_path):
     render.write(tmp_path / "first.jsonl", first)
     again = {"first": json_lines.read(tmp_path / "first.jsonl"), "2.jsonl": parts["2.jsonl"]}
     assert json_lines.merge(again) == whole
+
+
+def test_a_merged_header_says_how_its_run_ended():
+    run, end = samples.HEADER, {"kind": "end", "exitstatus": 1, "tests": 1}
+    finished = [run, samples.row("a", "passed"), end]
+    killed = [{**run, "shard": "2/2"}, samples.row("b", "passed")]
+    merged = json_lines.merge({"f": finished, "k": killed})
+    assert {row["shard"]: row["exitstatus"] for row in merged[:2]} == {"1/1": 1, "2/2": None}
+    assert json_lines.merge({"merged": merged}) == merged
+    assert "A run was interrupted" in html.page(merged)
+    assert "A run was interrupted" not in html.page(json_lines.merge({"f": finished}))
+    campaign = [{**run, "kind": "campaign"}]
+    assert json_lines.merge({"c": campaign}) == campaign
 
 
 # ----------------------------------------------------------------------------------------- keeping
