@@ -108,6 +108,13 @@ def _setting(config: pytest.Config, name: str) -> Any:
     return config.getini(f"gradcheck_{name}") if value is None else value
 
 
+def _folder(config: pytest.Config, name: str) -> Path:
+    """Where a path is seen from: of an option, where pytest was called; else the project."""
+    if config.getoption(f"gradcheck_{name}") is not None:
+        return config.invocation_params.dir
+    return config.inipath.parent if config.inipath else config.rootpath
+
+
 def _profile(config: pytest.Config) -> str:
     profile = str(_setting(config, "profile"))
     if profile and profile not in PROFILE_EXAMPLES:
@@ -178,7 +185,7 @@ def _known_checks(config: pytest.Config) -> set[str]:
 
 
 def _report_target(config: pytest.Config, name: str) -> Path:
-    target = (config.invocation_params.dir / name).resolve()
+    target = (_folder(config, "report") / name).resolve()
     if target.suffix not in SUFFIXES:
         raise pytest.UsageError(
             f"--gradcheck-report={name}: expected a name that ends in {', '.join(SUFFIXES)}"
@@ -201,7 +208,7 @@ def _expected_failures(config: pytest.Config) -> dict[str, str]:
     if not name:
         return {}
     try:
-        text = Path(config.invocation_params.dir, name).read_text(encoding="utf-8")
+        text = (_folder(config, "xfails_file") / name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise pytest.UsageError(f"--gradcheck-xfails-file={name} cannot be read: {error}") from None
     parts = (line.partition(" #") for line in text.splitlines())

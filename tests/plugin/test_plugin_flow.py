@@ -245,6 +245,19 @@ def test_a_report_asked_for_twice_is_written_once(pytester):
     assert Path("link.jsonl").is_symlink()
 
 
+def test_the_paths_of_a_project_are_its_own_wherever_pytest_is_called(pytester, monkeypatch):
+    pytester.makepyfile(**{"below/test_it": RIGHT_AND_WRONG})
+    pytester.makeini("[pytest]\ngradcheck_report = x.jsonl\ngradcheck_xfails_file = known.txt\n")
+    Path("known.txt").write_text("below/test_it.py::test_wrong # known\n")
+    monkeypatch.chdir("below")
+    pytester.runpytest_inprocess().assert_outcomes(passed=3, xfailed=1)
+    assert len(test_rows(Path("../x.jsonl"))) == 3
+    Path("none.txt").touch()
+    asked = "--gradcheck-report=y.jsonl", "--gradcheck-xfails-file=none.txt"
+    pytester.runpytest_inprocess(*asked).assert_outcomes(passed=3, failed=1)
+    assert len(test_rows(Path("y.jsonl"))) == 3
+
+
 @pytest.mark.parametrize("name", ["x.jsonl", "x.html", "x.json"])
 def test_an_empty_file_may_be_written_to(pytester, name):
     """As ``mktemp`` makes it."""
