@@ -9,6 +9,7 @@ import inspect
 import multiprocessing
 import os
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import (
@@ -237,7 +238,20 @@ def process_pool(workers: int | None = None) -> ProcessPoolExecutor:
     """
     if workers is not None and workers < 1:
         raise InvalidArgument(f"workers is {workers}: expected 1 or more")
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
+
+
+def _end_with_parent() -> None:
+    """Let no worker of a killed campaign wait for cases for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "this runs in workers"
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from gradcheck.report import json_lines
 
 CAMPAIGN = Campaign("tests.scale.suite:MIXED", cases=8, examples=2, seed=5)
 PROPERTIES = Campaign("tests.scale.properties_suite", cases=4, examples=10, seed=5)
+PATIENCE = 60
+"""Seconds that a process which has to end is given on a busy machine."""
 
 
 class Serial(Executor):
@@ -236,6 +239,26 @@ def test_a_worker_that_dies_is_told_and_finished_cases_are_kept(tmp_path):
     assert "a worker died" in done.stderr
     assert "run the same command again to go on" in done.stderr
     assert len(json_lines.read(output)) == 1
+
+
+def test_the_workers_of_a_killed_campaign_end_with_it(tmp_path):
+    started = tmp_path / "started"
+    os.mkfifo(started)
+    arguments = ("tests.scale.slow_suite:ALL", "-n400", "--workers=2", "--examples=1")
+    with (
+        subprocess.Popen(
+            command(tmp_path / "x.jsonl", *arguments), env={**os.environ, "STARTED": str(started)}
+        ) as campaign,
+        started.open("rb", buffering=0) as starts,
+    ):
+        starts.read(1)
+        children = Path(f"/proc/{campaign.pid}/task/{campaign.pid}/children").read_text().split()
+        ends = [os.pidfd_open(int(child)) for child in children]
+        campaign.kill()
+        for end in ends:
+            assert select.select([end], [], [], PATIENCE)[0]
+            os.close(end)
+    assert len(ends) >= 2
 
 
 def test_an_interrupted_campaign_says_how_to_go_on(tmp_path):
