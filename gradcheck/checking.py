@@ -448,8 +448,16 @@ def run_check(
 class _Check:
     """One run of the procedure; its methods are the steps, in order."""
 
-    def __init__(self, subject: Any, inputs: Arrays, options: Options, call: _Call | None) -> None:
+    def __init__(
+        self,
+        subject: Any,
+        inputs: Arrays,
+        options: Options,
+        call: _Call | None,
+        cotangent: Any = None,
+    ) -> None:
         self.counted = Counted(subject)
+        self.given_cotangent = cotangent
         self.given = inputs
         self.inputs = {name: np.array(array) for name, array in inputs.items()}
         self.options = options
@@ -530,7 +538,9 @@ class _Check:
                 f"forward: {self.counted.name} returned {kinds}; expected float or complex "
                 "arrays, or there is nothing to differentiate. Do: return floats."
             )
-        drawn = {name: _draw(self.generator, array) for name, array in outputs.items()}
+        drawn = self._fitting_cotangent(outputs) or {
+            name: _draw(self.generator, array) for name, array in outputs.items()
+        }
         if any(np.any(u) for u in drawn.values()):
             self._doubt_nan(outputs)
             return drawn
@@ -545,6 +555,14 @@ class _Check:
             )
         )
         return None
+
+    def _fitting_cotangent(self, outputs: Arrays) -> Arrays | None:
+        """The cotangent that was given, if one was and it has the structure of the outputs."""
+        if self.given_cotangent is None:
+            return None
+        given = named_outputs(self.given_cotangent)
+        fits = all(name in given and given[name].shape == y.shape for name, y in outputs.items())
+        return {name: np.array(given[name]) for name in outputs} if fits else None
 
     def _doubt_nan(self, outputs: Arrays) -> None:
         floats = [array for array in outputs.values() if is_differentiable(array)]
@@ -786,7 +804,7 @@ class _Check:
         chosen = Options(
             self.options.rtol, self.options.seed, "lenient", ("shape", "names"), diagnose=False
         )
-        result = _Check(layer.subject, dict(layer.inputs), chosen, None).run()
+        result = _Check(layer.subject, dict(layer.inputs), chosen, None, layer.cotangent).run()
         self.spent_on_layers += result.evaluations
         return result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import gradcheck
@@ -74,3 +75,25 @@ def test_a_right_network_has_no_guilty_layer():
     result = gradcheck.check(right, inputs)
     assert result.verdict is Verdict.CORRECT
     assert result.guilty_layer == ""
+
+
+def test_a_layer_is_checked_with_the_cotangent_that_flows_there():
+    seen = []
+
+    class Recording:
+        name = "square"
+
+        def value(self, inputs):
+            return inputs["x"] ** 2
+
+        def vjp(self, inputs, cotangent):
+            seen.append(np.array(cotangent))
+            return {"x": 3 * inputs["x"] * cotangent}
+
+    class Model(Recording):
+        def layers(self, inputs, cotangent):
+            return [LayerCall("square", Recording(), inputs, np.array([7.0, 0.0]))]
+
+    result = gradcheck.check(Model(), {"x": np.array([1.0, 2.0])})
+    assert result.guilty_layer == "square"
+    assert any(np.array_equal(u, [7.0, 0.0]) for u in seen)
