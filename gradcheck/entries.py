@@ -46,6 +46,8 @@ LONGEST = 0.25
 KNOWN = 0.5
 """Relative error up to which an estimate is heard against another one."""
 
+SWALLOWED = "the function stands still: beside numbers this large its own rounding may swallow it"
+
 CONTRADICTION = "the complex step agrees with the claim, and differences do not"
 
 FAST_SHARE = 0.25
@@ -198,7 +200,11 @@ class _Climber:
         other = self._other_scale(found, scale)
         if 0.0 < other < scale:
             found = _nearer(found, self.climb(other))
-        if found.verdict is Verdict.WRONG and self._complex_step_confirms(found, scale):
+        if found.verdict is not Verdict.WRONG:
+            return found
+        if found.estimate.value == 0.0 and self.point.has_coarse_places():
+            return replace(found, verdict=Verdict.INCONCLUSIVE, reason=SWALLOWED)
+        if self._complex_step_confirms(found, scale):
             return replace(found, verdict=Verdict.INCONCLUSIVE, reason=CONTRADICTION)
         return found
 

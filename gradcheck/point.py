@@ -29,6 +29,9 @@ ABOVE_ROUNDING = 64.0
 
 EPS = float(np.finfo(np.float64).eps)
 
+COARSE_PLACE = 2.0**-10
+"""Beyond 4e12 sums with numbers near one lose half of their digits, and products all."""
+
 ANALYTIC = 1e-5
 """To this a complex step and a quick central difference agree where both work."""
 
@@ -153,6 +156,14 @@ class Point:
         if self.forward_mode:
             return 0.0
         return claim_rounding(self.claims[name], direction)
+
+    def has_coarse_places(self) -> bool:
+        """Whether some input is so large that its last place is not small beside one."""
+        sizes = [np.abs(self.work[name]) for name in self.rtol]
+        largest = max(
+            (float(np.max(s, where=np.isfinite(s), initial=0.0)) for s in sizes), default=0
+        )
+        return largest * EPS >= COARSE_PLACE
 
     def coarseness(self, names: Sequence[str]) -> float:
         """How many last places of float64 the coarsest claim for these inputs has for its own."""

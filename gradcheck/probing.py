@@ -72,9 +72,6 @@ error of a claim; the claim at the point itself does not count, for it may be wr
 the edge of a domain some of these points are outside, and others are tried."""
 
 EPS = 2.0**-52
-COARSE_PLACE = 2.0**-10
-"""With numbers beyond 4e12 zeros, too, are moved by a last place of the largest: of a matrix that
-holds both, nobody inverts the small ones exactly."""
 
 SLOPE_WOBBLES = (1, 3)
 CONDITIONED = 0.5
@@ -600,22 +597,16 @@ def measured_wobble(point: Point) -> dict[str, Array]:
         return point.wobble
     names = [name for name in point.claims if all(name in g for g in several)]
     point.wobble = {name: _apart(point.claims[name], [g[name] for g in several]) for name in names}
-    if _has_coarse_places(point):
+    if point.has_coarse_places():
         _add_normwise(point)
     return point.wobble
-
-
-def _has_coarse_places(point: Point) -> bool:
-    """Whether some input is so large that its last place is not small beside one."""
-    sizes = [np.abs(point.work[name]) for name in point.claims]
-    largest = max(float(np.max(size, where=np.isfinite(size), initial=0.0)) for size in sizes)
-    return largest * EPS >= COARSE_PLACE
 
 
 def _add_normwise(point: Point) -> None:
     """Add how far claims lie apart where all entries move by last places of the largest.
 
-    The solution of a linear system is no better than that, however small an entry.
+    The solution of a linear system is no better than that, however small an entry: of a matrix that
+    holds 1e16 and zeros nobody inverts the small entries exactly.
     """
     several = [claims for _ in range(ENOUGH_WOBBLES) if (claims := _claims_shaken(point))]
     assert point.wobble is not None

@@ -227,3 +227,14 @@ def test_imaginary_parts_that_cancel_are_no_exact_slope():
     point = np.array([[-90.0]]), np.array([[-1e-8]]), np.array([[0.0]])
     result = gradcheck.check_vjp(triplet, triplet_backward, point, exhaustive=True)
     assert result.verdict is not WRONG
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        (np.full((1, 3), 1e16), np.array([[-2.8, 0.0, 0.0]]), np.array([[0.0, 5.0, 0.0]])),
+        (np.array([[4e16], [0.0]]), np.array([[0.0], [1.0]]), np.array([[1.0], [0.0]])),
+    ],
+)
+def test_a_function_swallowed_by_its_own_rounding_proves_nothing(point):
+    assert gradcheck.check_vjp(triplet, triplet_backward, point).verdict is not WRONG

@@ -32,7 +32,7 @@ STRANGE = (
     *(90.0, -90.0),  # exp overflows float32 at 88.7
     *(100.0, -100.0, 711.0, -711.0, 1e3, -1e3),  # exp overflows float64 at 709.8
     *(1e4, -1e4, 7e4, -7e4),  # the largest float16 is 65504
-    *(1e-20, -1e-20, 1e10, -1e10, 1e50, -1e50, 1e-50, -1e-50),
+    *(1e-20, -1e-20, 1e10, -1e10, 1e16, -1e16, 1e-50, -1e-50),
     *(1e-150, -1e-150, 1e-300, -1e-300),  # squares underflow, their inverses overflow
 )
 
