@@ -96,6 +96,7 @@ def judge(
     if estimate.local is Local.KINK:
         return _judge_kink(claimed, estimate, limit)
     difference = abs(claimed - value)
+    margin = error * (BLUNT_MARGIN if error > BLUNT * scale else 1.0)
     if slack > LOST * scale and max(error, negligible) < difference <= limit + error:
         return Verdict.INCONCLUSIVE, limit, DROWNED
     if error <= limit:
@@ -106,12 +107,17 @@ def judge(
         if difference > limit + error:
             return Verdict.INCONCLUSIVE, limit, BELOW_ROUNDING
         return Verdict.CORRECT, limit, ""
-    if difference > error + limit + estimate.doubt:
+    if difference > margin + limit + estimate.doubt:
         return Verdict.WRONG, limit, "claimed and estimated differ by more than limit and error"
     if difference <= error + limit and error <= negligible:
         return Verdict.CORRECT, limit, ""
     return Verdict.INCONCLUSIVE, limit, _too_blunt(estimate)
 
+
+BLUNT = 0.1
+BLUNT_MARGIN = 2.0
+"""An estimate known to a tenth of the slope only, by noise, convicts at twice its bound: such a
+bound is a guess from a few samples."""
 
 LOST = 0.1
 """Share of the slope from which on the claim's own rounding decides nothing: it may excuse any."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradcheck.compare import compare
+from gradcheck.compare import compare, judge
 from gradcheck.directions import AS_GOOD_AS_ZERO, OFF_GRID, along, coordinate_scales
 from gradcheck.oracles import (
     Ray,
@@ -21,6 +21,7 @@ from gradcheck.oracles import (
 from gradcheck.oracles.central_difference import TWO_SCALES
 from gradcheck.point import Point
 from gradcheck.result import Array, Comparison, EntryTable, Estimate, Evidence, Local, Verdict
+from gradcheck.rounding import CONDITIONED, slope_wobble
 from gradcheck.trees import multi_index
 
 SMALL = 64
@@ -206,7 +207,20 @@ class _Climber:
             return replace(found, verdict=Verdict.INCONCLUSIVE, reason=SWALLOWED)
         if self._complex_step_confirms(found, scale):
             return replace(found, verdict=Verdict.INCONCLUSIVE, reason=CONTRADICTION)
+        if found.relative_error < CONDITIONED:
+            return self._with_slope_wobble(found, scale)
         return found
+
+    def _with_slope_wobble(self, found: Comparison, scale: float) -> Comparison:
+        """The comparison judged with what rounding does to the slope, too."""
+        ray, length, claimed = _axis(self.point, self.name, self.flat, scale, self.part)
+        target = FAST_SHARE * self.point.rtol[self.name] * abs(claimed) * length
+        wobble = slope_wobble(self.point, self.name, ray.direction[self.name], target)
+        if wobble == 0.0:
+            return found
+        rtol, slack = self.point.rtol[self.name], wobble / length
+        verdict, limit, reason = judge(claimed, found.estimate, rtol=rtol, slack=slack)
+        return replace(found, verdict=verdict, limit=limit, reason=reason)
 
     def _other_scale(self, found: Comparison, scale: float) -> float:
         """The entry's own size; for a zero, where the claim, if right, stands out of the noise."""
@@ -245,7 +259,8 @@ def _nearer(found: Comparison, again: Comparison) -> Comparison:
     if again.verdict is Verdict.CORRECT:
         return again  # longer steps may alias, or saturate
     if found.verdict is Verdict.INCONCLUSIVE:
-        return again if again.verdict is Verdict.WRONG else found
+        # What does not move at all may be swallowed: that proves nothing of what moves elsewhere.
+        return again if again.verdict is Verdict.WRONG and again.estimate.value != 0.0 else found
     seen = again.estimate
     consistent = abs(again.claimed - seen.value) <= seen.error <= KNOWN * abs(seen.value)
     return again if consistent else found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass, field, replace
 
@@ -21,8 +20,8 @@ from gradcheck.entries import (
     meets,
 )
 from gradcheck.hull import Membership, locate
-from gradcheck.oracles import estimate_slope, quick_slope
-from gradcheck.point import Point, is_steering
+from gradcheck.oracles import quick_slope
+from gradcheck.point import Point
 from gradcheck.result import (
     Array,
     Comparison,
@@ -33,6 +32,7 @@ from gradcheck.result import (
     Severity,
     Verdict,
 )
+from gradcheck.rounding import CONDITIONED, measured_wobble, slope_wobble
 from gradcheck.surroundings import JITTER, Sampled, Surroundings
 from gradcheck.trees import Arrays, is_differentiable, named_outputs
 
@@ -63,31 +63,6 @@ ENOUGH_SAMPLES = 3
 
 NON_FINITE_LOOKED_AT = 8
 """Entries with a non-finite claim that are estimated, of each input."""
-
-WOBBLES = (None, *range(1, 25, 2))
-ENOUGH_WOBBLES = 4
-"""Inputs and cotangents are moved by a few last places four times, zeros and ties staying what they
-are: all by one factor, then each number by its own. How far these claims lie apart is the rounding
-error of a claim; the claim at the point itself does not count, for it may be wrong there alone. At
-the edge of a domain some of these points are outside, and others are tried."""
-
-EPS = 2.0**-52
-
-SLOPE_WOBBLES = (1, 3)
-CONDITIONED = 0.5
-"""Slopes are measured again at two points a few last places away if claim and estimate differ by
-less than this share: more than a factor of two would show in the claims nearby as well."""
-
-UNKNOWN_WOBBLE = 1e-2
-"""Rounding error taken for granted where no claim nearby could be had: a Cholesky factor of a
-matrix that is positive definite to the last place only."""
-
-HARDLY_ZERO = 0.5
-"""Share of the claims nearby that must not be zero; one of them moves all numbers by one factor,
-and leaves a singular matrix singular."""
-
-WOBBLE_SAFETY = 16.0
-"""Four samples of a rounding error may all be near each other by luck."""
 
 TOO_FAR = "steps that fit some entries are too long for others"
 
@@ -304,7 +279,9 @@ class _Resolver:
             slack = float(np.linalg.norm(wobble[self.name] * np.abs(self.probe.direction)))
             comparison = self._judged_with(comparison, slack)
         if comparison.verdict is Verdict.WRONG and comparison.relative_error < CONDITIONED:
-            comparison = self._judged_with(comparison, slack + self._slope_wobble())
+            target = FAST_SHARE * self.point.rtol[self.name] * self.probe.size
+            slack += slope_wobble(self.point, self.name, self.probe.direction, target)
+            comparison = self._judged_with(comparison, slack)
         return comparison
 
     def _judged_with(self, comparison: Comparison, slack: float) -> Comparison:
@@ -313,22 +290,6 @@ class _Resolver:
             rtol=self.point.rtol[self.name], slack=self.probe.rounding + slack,
             negligible=self.negligible,
         )  # fmt: skip
-
-    def _slope_wobble(self) -> float:
-        """How far slopes lie apart, beyond their bounds, at points a few last places away.
-
-        A badly conditioned matrix that is factored once gives slopes that look exact and are those
-        of another matrix.
-        """
-        several = []
-        for salt in SLOPE_WOBBLES:
-            there = replace(self.point, work=nudged_inputs(self.point, salt), known_centre=None)
-            ray = there.ray({self.name: self.probe.direction})
-            target = FAST_SHARE * self.point.rtol[self.name] * self.probe.size
-            several.append(estimate_slope(ray, target=target, noise=self.point.noise(ray)))
-        one, other = several
-        gap = abs(one.value - other.value) - one.error - other.error
-        return WOBBLE_SAFETY * gap if gap > 0.0 and math.isfinite(gap) else 0.0
 
     def _sample(self, count: int, comparison: Comparison) -> None:
         around = self.around
@@ -363,7 +324,9 @@ class _Resolver:
         if not math.isfinite(comparison.estimate.error):  # a jump, an infinite slope
             return self._inconclusive(comparison, comparison.reason)
         if membership is Membership.OUTSIDE:
-            return self._convention(comparison) if self.lenient else self._wrong(comparison)
+            if self.lenient:
+                return self._convention(comparison)
+            return self._wrong(comparison, at_kink=True)
         return self._unsaturated(comparison)
 
     def _too_early(self, membership: Membership, comparison: Comparison) -> bool:
@@ -404,7 +367,9 @@ class _Resolver:
         """Too many pieces at once: one output at a time has fewer."""
         found = self._by_outputs()
         if found is Membership.OUTSIDE:
-            return self._convention(comparison) if self.lenient else self._wrong(comparison)
+            if self.lenient:
+                return self._convention(comparison)
+            return self._wrong(comparison, at_kink=True)
         if comparison.verdict is Verdict.CORRECT or found is Membership.INSIDE:
             return self._outcome(_accepted(comparison), kinks=1)
         if self.lenient:
@@ -487,7 +452,8 @@ class _Resolver:
             self._blame(outcome, found)
         return outcome
 
-    def _wrong(self, comparison: Comparison) -> Outcome:
+    def _wrong(self, comparison: Comparison, *, at_kink: bool = False) -> Outcome:
+        """The input is wrong; at a kink all entries together may be, and none of them alone."""
         wrong = replace(comparison, verdict=Verdict.WRONG)
         outcome = Outcome(self.name, Verdict.WRONG, [wrong], self.findings)
         if not self.point.forward_mode:
@@ -496,6 +462,9 @@ class _Resolver:
             )
             if found.rescaled and found.verdict is not Verdict.WRONG:
                 return self._acquitted(comparison, found)
+            coarse = self.point.has_coarse_places() and not at_kink
+            if coarse and found.verdict is not Verdict.WRONG:
+                return self._inconclusive(comparison, TOO_FAR)
             self._blame(outcome, found)
         return outcome
 
@@ -584,100 +553,6 @@ def one_hot(cotangent: Arrays, name: str, flat: int) -> Arrays:
     chosen = {key: np.zeros_like(u) for key, u in cotangent.items()}
     chosen[name].reshape(-1)[flat] = 1.0
     return chosen
-
-
-def measured_wobble(point: Point) -> dict[str, Array]:
-    """How far the claims for each entry lie apart where all numbers move in their last places."""
-    if point.wobble is not None:
-        return point.wobble
-    inside = (claims for salt in WOBBLES if (claims := _claims_nearby(point, salt)))
-    several = list(itertools.islice(inside, ENOUGH_WOBBLES))
-    if len(several) < 2:
-        point.wobble = {name: UNKNOWN_WOBBLE * np.abs(g) for name, g in point.claims.items()}
-        return point.wobble
-    names = [name for name in point.claims if all(name in g for g in several)]
-    point.wobble = {name: _apart(point.claims[name], [g[name] for g in several]) for name in names}
-    if point.has_coarse_places():
-        _add_normwise(point)
-    return point.wobble
-
-
-def _add_normwise(point: Point) -> None:
-    """Add how far claims lie apart where all entries move by last places of the largest.
-
-    The solution of a linear system is no better than that, however small an entry: of a matrix that
-    holds 1e16 and zeros nobody inverts the small entries exactly.
-    """
-    several = [claims for _ in range(ENOUGH_WOBBLES) if (claims := _claims_shaken(point))]
-    assert point.wobble is not None
-    for name, apart in point.wobble.items():
-        found = [g[name] for g in several if name in g]
-        if found:
-            point.wobble[name] = np.maximum(apart, _apart(point.claims[name], found))
-
-
-def _claims_shaken(point: Point) -> dict[str, Array]:
-    shaken = {name: _shaken(point, array) for name, array in point.work.items()}
-    return _claims_at(point, shaken, point.cotangent)
-
-
-def _shaken(point: Point, array: Array) -> Array:
-    if not is_differentiable(array):
-        return array
-    largest = float(np.max(np.abs(array), where=np.isfinite(array), initial=0.0))
-    return np.asarray(array + 2 * EPS * largest * gaussian(point.generator, array))
-
-
-def _apart(claim: Array, nearby: list[Array]) -> Array:
-    """How far the claims nearby lie apart, entry by entry; 0 for a zero that rounding did not make.
-
-    Where claims nearby are hardly ever zero, a claim of exactly zero was not computed like them.
-    """
-    apart = WOBBLE_SAFETY * np.max([np.abs(g - nearby[0]) for g in nearby], axis=0)
-    rare = np.mean([g != 0.0 for g in nearby], axis=0) > HARDLY_ZERO
-    return np.where((claim == 0.0) & rare, 0.0, apart)
-
-
-def _claims_nearby(point: Point, salt: int | None) -> dict[str, Array]:
-    """The claims a few last places away; none where the domain ends here, to the last place."""
-    cotangent = {name: nudged(u, salt) for name, u in point.cotangent.items()}
-    return _claims_at(point, nudged_inputs(point, salt), cotangent)
-
-
-def _claims_at(point: Point, moved: Arrays, cotangent: Arrays) -> dict[str, Array]:
-    try:
-        with np.errstate(all="ignore"):
-            claims = point.vjp(moved, cotangent)
-    except Exception as error:
-        if is_steering(error):
-            raise
-        return {}
-    found = {name: np.asarray(claims.get(name)) for name in point.claims}
-    return {name: g for name, g in found.items() if g.shape == point.claims[name].shape}
-
-
-def nudged_inputs(point: Point, salt: int | None) -> Arrays:
-    """The point a few last places away."""
-    return {
-        name: nudged(array, salt) if name in point.claims else array
-        for name, array in point.work.items()
-    }
-
-
-def nudged(array: Array, salt: int | None) -> Array:
-    """The same numbers some last places away; equal ones stay equal, and zeros zero.
-
-    >>> moved = nudged(np.array([1.0, 1.0, 0.0]), 3)
-    >>> bool(moved[0] == moved[1]), float(moved[2]), bool(abs(moved[0] - 1) < 1e-14)
-    (True, 0.0, True)
-    """
-    eps = float(np.finfo(array.dtype).eps)
-    if salt is None or array.dtype not in (np.float64, np.complex128):
-        return np.asarray(array * (1 + 3 * eps))
-    reals = np.ascontiguousarray(array).view(np.float64)
-    odd = np.uint64(0x9E3779B97F4A7C15 * salt % 2**64)
-    places = ((reals.view(np.uint64) * odd) >> np.uint64(61)).astype(np.float64) - 3.5
-    return np.asarray((reals * (1 + 2 * eps * places)).view(array.dtype).reshape(array.shape))
 
 
 def doubt_name(local: Local) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -56,7 +57,7 @@ def _compare_together(point: Point, one: str, other: str) -> Comparison | None:
     ray = point.ray({one: v, other: v})
     claimed = point.slope(one, v) + point.slope(other, v)
     rounding = point.rounding(one, v) + point.rounding(other, v)
-    if meets(claimed, quick_slope(ray), GROSS, rounding):
+    if not math.isfinite(claimed) or meets(claimed, quick_slope(ray), GROSS, rounding):
         return None
     estimate = best_estimate(point, ray, GROSS * abs(claimed))
     found = compare(one, None, claimed, estimate, rtol=GROSS, slack=rounding)

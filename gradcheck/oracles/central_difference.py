@@ -54,6 +54,10 @@ ALL_NOISE_SHARE = 0.1
 ALL_NOISE = "the function changes by its own size within a few last places of its input"
 """The note of an estimate of a function that is not resolved by floating-point numbers at all."""
 
+ONE_SIDED_SAFETY = 4.0
+"""How much wider the bound is at the edge of a domain: no other side can contradict it, and the
+function may bend there like a broken power of the distance."""
+
 RAGGED = "the function is defined only here and there around the point"
 
 EPS = 2.0**-52
@@ -197,8 +201,11 @@ class _Ladder:
     def stride(self, coarse: int, target: float) -> int:
         """How many powers of two the next coarser rung is away: more where there is far to go.
 
-        Rungs at which the noise alone is far above the target would tell nothing.
+        Rungs at which the noise alone is far above the target would tell nothing. None is left out
+        up to the scale of the input, where functions bend.
         """
+        if coarse < COARSEST_EXPONENT:
+            return RATIO_EXPONENT
         usual = max(RATIO_EXPONENT, (self.ceiling - coarse) // STRIDES)
         if target <= 0.0 or not 0.0 < self.noise < math.inf:
             return usual
@@ -452,12 +459,13 @@ def _one_sided(ladder: _Ladder) -> Estimate:
         return Estimate(math.nan, math.inf, ORACLE, Local.NON_FINITE, rungs=ladder.rungs())
     side = sides.fine
     where = "above" if ladder.right is not None else "below"
+    error = ONE_SIDED_SAFETY * side.error
     found = Estimate(
-        side.value, side.error, f"one-sided differences from {where}", Local.SMOOTH,
-        side.value, side.value, side.error, ladder.noise, ladder.rungs(),
+        side.value, error, f"one-sided differences from {where}", Local.SMOOTH,
+        side.value, side.value, error, ladder.noise, ladder.rungs(),
         note=f"the function is defined only {where} the point along this direction",
     )  # fmt: skip
-    if side.error > abs(side.value) and ladder.all_noise():
+    if error > abs(side.value) and ladder.all_noise():
         return replace(found, error=math.inf, local=Local.NOISY, note=ALL_NOISE)
     return found
 

@@ -39,8 +39,9 @@ DRIFT_GROWTH = 5.0
 DRIFT_SAFETY = 2.0
 """Drift is what this many of the finest rungs agree on: on one side, and growing by less than 5."""
 
-SLOW = 0.5
-"""Quotients whose changes shrink by less than this from one rung to the next converge slowly."""
+SLOW_POWER = 0.6
+"""Quotients that approach their limit with less than this power of the step converge slowly: the
+columns of the tableau, made for whole powers, do not help them."""
 
 RELATIVE_FLOOR = 1e-10
 """No difference quotient is trusted beyond this relative accuracy, however well rungs agree."""
@@ -208,10 +209,9 @@ def _slow_tails(
     """How far quotients still have to go, rung by rung, that converge too slowly; else 0.
 
     Where the error is a power p of the step, what quotients change by for each halving falls by
-    2**-p from one halving to the next, and that ratio gives what is left. The tableau covers any p
-    above a third, as of ``x ** 1.5`` at 0; but ``x ** 1.027`` has eighteen times as far to go as
-    from the last rung eight times as long. Rungs that differ by no more than noise know nothing
-    better than the rung before.
+    2**-p from one halving to the next, and that ratio gives what is left: for ``x ** 1.027`` at 0
+    eighteen times as far as from the last rung, eight times as long. Rungs that differ by no more
+    than noise know nothing better than the rung before.
     """
     tails = [0.0] * min(2, len(steps))
     for k in range(2, len(steps)):
@@ -220,7 +220,7 @@ def _slow_tails(
         if whole * steps[k] <= SAFETY_NOISE * noises[k]:
             tails.append(tails[-1])
         else:
-            slow = SLOW * before < last < before
+            slow = (steps[k] / steps[k - 1]) ** SLOW_POWER * before < last < before
             tails.append(whole * last / (before - last) if slow else 0.0)
     return tails
 

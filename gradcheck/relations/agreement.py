@@ -27,6 +27,10 @@ DIGITS = 2.0**9, 2.0**6, 2.0**3
 """The parity of this digit of a mantissa sends an entry up or down; float16 has it too. One digit
 may send all entries of a small array the same way, and show no rounding."""
 
+WAYS = len(DIGITS) + 1
+"""Ways to move numbers: by a digit, which keeps ties, and last by place, which does not: where
+all are equal, sums round as they are ordered."""
+
 LARGE = 4096
 """Entries above which memory traffic costs more than the interpreter."""
 
@@ -131,22 +135,33 @@ def is_numeric(array: Array) -> bool:
     return array.dtype.kind in "fciub"
 
 
-def jittered(array: Array, digit: int = 0) -> Array:
+def jittered(array: Array, way: int = 0) -> Array:
     """Every entry moved up or down by a few units in its last place, so that it rounds anew.
 
-    The direction depends on the entry's own digits: zeros stay zero and ties stay tied.
+    Zeros stay zero; but for the last of the `WAYS` the direction depends on the entry's own digits,
+    and ties stay tied.
 
     >>> x = np.array([1.0, 0.0, 1.0])
     >>> y = jittered(x); bool(y[0] == y[2] != 1.0), float(y[1])
     (True, 0.0)
+    >>> y = jittered(np.ones(2), WAYS - 1); bool(y[0] == y[1])
+    False
     """
     if array.dtype.kind not in "fc":
         return array
     with np.errstate(all="ignore"):
-        mantissa = np.frexp(array.real.astype(np.float64))[0]
-        direction = 1 - 2 * (np.floor(mantissa * DIGITS[digit]) % 2)
-        moved = array * (1 + JITTER * _eps(array.dtype) * direction)
+        odd = _odd_digits(array, DIGITS[way]) if way < len(DIGITS) else _odd_places(array)
+        moved = array * (1 + JITTER * _eps(array.dtype) * (1 - 2 * odd))
     return np.asarray(moved, dtype=array.dtype)
+
+
+def _odd_digits(array: Array, digit: float) -> Array:
+    mantissa = np.frexp(array.real.astype(np.float64))[0]
+    return np.asarray(np.floor(mantissa * digit) % 2)
+
+
+def _odd_places(array: Array) -> Array:
+    return np.asarray(np.arange(array.size).reshape(array.shape) % 2, dtype=np.float64)
 
 
 def worst_entry(got: Array, expected: Array) -> tuple[int, ...]:

@@ -27,6 +27,10 @@ SCALE_EXPONENT = 20
 SHRINK = 0.875
 """Factor to a second point where reversing would change nothing: exact, keeps every sign."""
 
+HUGE = 2.0**42
+"""Beyond 4e12 a sum that should cancel leaves numbers of any size, as its terms are ordered: two
+ways to compute it need not agree in anything."""
+
 Claims = dict[str, Array | None]
 T = TypeVar("T")
 
@@ -100,6 +104,11 @@ class Scene:
         self.claim = _copied(self.claim)
         self.outputs = named_outputs(self.output)
         self.cotangents = named_outputs(self.cotangent)
+
+    @property
+    def is_huge(self) -> bool:
+        """Whether some input is so large that what rounding does cannot be measured by jitters."""
+        return self.shared("is_huge", lambda: any(map(_is_huge, self.inputs.values())))
 
     def value(self, inputs: Mapping[str, Array], when: str) -> Any:
         """The subject's value; raises `Broken` if it raises."""
@@ -212,14 +221,13 @@ class Scene:
             lambda: self.vjp(self.inputs, self.cotangent, "the fourth time at one point"),
         )
 
-    @property
-    def jittered_outputs(self) -> Arrays:
+    def jittered_outputs(self, way: int) -> Arrays:
         """The value with every input moved by a few units in its last place."""
-        return self.shared("jittered_outputs", self._jitter_value)
+        return self.shared(f"jittered_outputs {way}", lambda: self._jitter_value(way))
 
-    def jittered_claim(self, digit: int) -> Claims:
+    def jittered_claim(self, way: int) -> Claims:
         """The claim with every number moved by a few units in its last place: rounding noise."""
-        return self.shared(f"jittered_claim {digit}", lambda: self._jitter(digit))
+        return self.shared(f"jittered_claim {way}", lambda: self._jitter(way))
 
     @property
     def tripled_claim(self) -> Claims:
@@ -347,13 +355,13 @@ class Scene:
             return {name: frozen(np.array(array)) for name, array in self.another.items()}
         return {name: frozen(_moved(np.asarray(array))) for name, array in self.inputs.items()}
 
-    def _jitter_value(self) -> Arrays:
-        inputs = {name: jittered(np.asarray(array)) for name, array in self.inputs.items()}
+    def _jitter_value(self, way: int) -> Arrays:
+        inputs = {name: jittered(np.asarray(array), way) for name, array in self.inputs.items()}
         return named_outputs(self.value(inputs, "at inputs moved by rounding"))
 
-    def _jitter(self, digit: int) -> Claims:
-        inputs = {name: jittered(np.asarray(array), digit) for name, array in self.inputs.items()}
-        cotangent = {name: jittered(array, digit) for name, array in self.cotangents.items()}
+    def _jitter(self, way: int) -> Claims:
+        inputs = {name: jittered(np.asarray(array), way) for name, array in self.inputs.items()}
+        cotangent = {name: jittered(array, way) for name, array in self.cotangents.items()}
         bar = like_output(cotangent, self.output)
         return self.quietly(lambda: self.vjp(inputs, bar, "at inputs moved by rounding"))
 
@@ -367,6 +375,12 @@ def as_claims(returned: Any) -> Claims:
     if not isinstance(returned, Mapping):
         raise TypeError(f"got {type(returned).__name__}, expected a mapping of names to gradients")
     return {name: None if grad is None else np.asarray(grad) for name, grad in returned.items()}
+
+
+def _is_huge(array: Array) -> bool:
+    if not is_differentiable(array):
+        return False
+    return float(np.max(np.abs(array), where=np.isfinite(array), initial=0.0)) >= HUGE
 
 
 def _differ(left: Array | None, right: Array | None) -> bool:

@@ -1,0 +1,150 @@
+"""What rounding does to claims and slopes at a point, measured by moving its numbers a little."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from gradcheck.directions import gaussian
+from gradcheck.oracles import estimate_slope
+from gradcheck.point import Point, is_steering
+from gradcheck.result import Array
+from gradcheck.trees import Arrays, is_differentiable
+
+WOBBLES = (None, *range(1, 25, 2))
+ENOUGH_WOBBLES = 4
+"""Inputs and cotangents are moved by a few last places four times, zeros and ties staying what they
+are: all by one factor, then each number by its own. How far these claims lie apart is the rounding
+error of a claim; the claim at the point itself does not count, for it may be wrong there alone. At
+the edge of a domain some of these points are outside, and others are tried."""
+
+EPS = 2.0**-52
+
+SLOPE_WOBBLES = (1, 3)
+CONDITIONED = 0.5
+"""Slopes are measured again at two points a few last places away if claim and estimate differ by
+less than this share: more than a factor of two would show in the claims nearby as well."""
+
+UNKNOWN_WOBBLE = 1e-2
+"""Rounding error taken for granted where no claim nearby could be had: a Cholesky factor of a
+matrix that is positive definite to the last place only."""
+
+HARDLY_ZERO = 0.5
+"""Share of the claims nearby that must not be zero; one of them moves all numbers by one factor,
+and leaves a singular matrix singular."""
+
+WOBBLE_SAFETY = 16.0
+"""Four samples of a rounding error may all be near each other by luck."""
+
+
+def measured_wobble(point: Point) -> dict[str, Array]:
+    """How far the claims for each entry lie apart where all numbers move in their last places."""
+    if point.wobble is not None:
+        return point.wobble
+    inside = (claims for salt in WOBBLES if (claims := _claims_nearby(point, salt)))
+    several = list(itertools.islice(inside, ENOUGH_WOBBLES))
+    if len(several) < 2:
+        point.wobble = {name: UNKNOWN_WOBBLE * np.abs(g) for name, g in point.claims.items()}
+        return point.wobble
+    names = [name for name in point.claims if all(name in g for g in several)]
+    point.wobble = {name: _apart(point.claims[name], [g[name] for g in several]) for name in names}
+    if point.has_coarse_places():
+        _add_normwise(point)
+    return point.wobble
+
+
+def _add_normwise(point: Point) -> None:
+    """Add how far claims lie apart where all entries move by last places of the largest.
+
+    The solution of a linear system is no better than that, however small an entry: of a matrix that
+    holds 1e16 and zeros nobody inverts the small entries exactly.
+    """
+    several = [claims for _ in range(ENOUGH_WOBBLES) if (claims := _claims_shaken(point))]
+    assert point.wobble is not None
+    for name, apart in point.wobble.items():
+        found = [g[name] for g in several if name in g]
+        if found:
+            point.wobble[name] = np.maximum(apart, _apart(point.claims[name], found))
+
+
+def _claims_shaken(point: Point) -> dict[str, Array]:
+    shaken = {name: _shaken(point, array) for name, array in point.work.items()}
+    return _claims_at(point, shaken, point.cotangent)
+
+
+def _shaken(point: Point, array: Array) -> Array:
+    if not is_differentiable(array):
+        return array
+    largest = float(np.max(np.abs(array), where=np.isfinite(array), initial=0.0))
+    return np.asarray(array + 2 * EPS * largest * gaussian(point.generator, array))
+
+
+def _apart(claim: Array, nearby: list[Array]) -> Array:
+    """How far the claims nearby lie apart, entry by entry; 0 for a zero that rounding did not make.
+
+    Where claims nearby are hardly ever zero, a claim of exactly zero was not computed like them.
+    """
+    apart = WOBBLE_SAFETY * np.max([np.abs(g - nearby[0]) for g in nearby], axis=0)
+    rare = np.mean([g != 0.0 for g in nearby], axis=0) > HARDLY_ZERO
+    return np.where((claim == 0.0) & rare, 0.0, apart)
+
+
+def _claims_nearby(point: Point, salt: int | None) -> dict[str, Array]:
+    """The claims a few last places away; none where the domain ends here, to the last place."""
+    cotangent = {name: nudged(u, salt) for name, u in point.cotangent.items()}
+    return _claims_at(point, nudged_inputs(point, salt), cotangent)
+
+
+def _claims_at(point: Point, moved: Arrays, cotangent: Arrays) -> dict[str, Array]:
+    try:
+        with np.errstate(all="ignore"):
+            claims = point.vjp(moved, cotangent)
+    except Exception as error:
+        if is_steering(error):
+            raise
+        return {}
+    found = {name: np.asarray(claims.get(name)) for name in point.claims}
+    return {name: g for name, g in found.items() if g.shape == point.claims[name].shape}
+
+
+def nudged_inputs(point: Point, salt: int | None) -> Arrays:
+    """The point a few last places away."""
+    return {
+        name: nudged(array, salt) if name in point.claims else array
+        for name, array in point.work.items()
+    }
+
+
+def nudged(array: Array, salt: int | None) -> Array:
+    """The same numbers some last places away; equal ones stay equal, and zeros zero.
+
+    >>> moved = nudged(np.array([1.0, 1.0, 0.0]), 3)
+    >>> bool(moved[0] == moved[1]), float(moved[2]), bool(abs(moved[0] - 1) < 1e-14)
+    (True, 0.0, True)
+    """
+    eps = float(np.finfo(array.dtype).eps)
+    if salt is None or array.dtype not in (np.float64, np.complex128):
+        return np.asarray(array * (1 + 3 * eps))
+    reals = np.ascontiguousarray(array).view(np.float64)
+    odd = np.uint64(0x9E3779B97F4A7C15 * salt % 2**64)
+    places = ((reals.view(np.uint64) * odd) >> np.uint64(61)).astype(np.float64) - 3.5
+    return np.asarray((reals * (1 + 2 * eps * places)).view(array.dtype).reshape(array.shape))
+
+
+def slope_wobble(point: Point, name: str, direction: Array, target: float) -> float:
+    """How far slopes lie apart, beyond their bounds, at points a few last places away.
+
+    A badly conditioned matrix that is factored once gives slopes that look exact and are those of
+    another matrix.
+    """
+    several = []
+    for salt in SLOPE_WOBBLES:
+        there = replace(point, work=nudged_inputs(point, salt), known_centre=None)
+        ray = there.ray({name: direction})
+        several.append(estimate_slope(ray, target=target, noise=point.noise(ray)))
+    one, other = several
+    gap = abs(one.value - other.value) - one.error - other.error
+    return WOBBLE_SAFETY * gap if gap > 0.0 and math.isfinite(gap) else 0.0
