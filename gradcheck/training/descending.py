@@ -151,6 +151,12 @@ def _log_findings(cost: Cost, run: Run) -> Iterator[Finding]:
 
 def examine_moves(run: Run) -> Iterator[Finding] | None:
     """Every parameter moves."""
+    if run.shows_old_arrays:
+        message = (
+            "the loss falls, and no parameter that is shown moves: the step replaces its arrays; "
+            "give parameters as a callable that returns the present ones"
+        )
+        return iter([Finding("parameters-not-live", message)])
     if not run.updates:
         return None
     return _unmoved(run)

@@ -14,12 +14,12 @@ from gradcheck.errors import InvalidArgument
 from gradcheck.result import CheckResult, TrainingTrace, Update, Verdict
 from gradcheck.subject import FunctionSubject, Inputs, Subject
 from gradcheck.training.convex import Optimum
-from gradcheck.training.cost import Cost, Objective, all_finite, is_objective, norm
+from gradcheck.training.cost import Cost, Objective, all_finite, float_arrays, is_objective, norm
 from gradcheck.training.descent import SafeStep, safe_step
 from gradcheck.training.line import Line
 from gradcheck.training.loop import Loop, is_number, require
 from gradcheck.training.steps import Use, use_of_gradient
-from gradcheck.training.trends import NULL_SERIES, SIGNIFICANCE
+from gradcheck.training.trends import NULL_SERIES, SIGNIFICANCE, trend
 from gradcheck.trees import Array, Arrays, is_differentiable
 
 GAP = 0.01
@@ -140,8 +140,20 @@ class Run:
         return [start, *losses]
 
     @cached_property
+    def shows_old_arrays(self) -> bool:
+        """Whether the losses fall while no parameter that is shown moves."""
+        still = all(
+            np.array_equal(array, update.after[name])
+            for update in self.trace.updates
+            for name, array in float_arrays(update.before).items()
+        )
+        return bool(self.trace.updates) and still and trend(self.losses).falls()
+
+    @cached_property
     def updates(self) -> tuple[Update, ...]:
-        """Updates from finite parameters to finite parameters."""
+        """Updates from finite parameters to finite parameters; none of arrays no longer used."""
+        if self.shows_old_arrays:
+            return ()
         kept = (u for u in self.trace.updates if all_finite(u.before) and all_finite(u.after))
         return tuple(kept)
 
@@ -292,7 +304,9 @@ class Run:
     @property
     def total_fall(self) -> float:
         """How far the loss fell, objective at both ends where there is one."""
-        if self.cost is not None and self.start is not None and self.end is not None:
+        if self.cost is not None and self.updates:
+            assert self.start is not None
+            assert self.end is not None
             return self.cost.value(self.start) - self.cost.value(self.end)
         series = self.series
         return series[0] - float(np.median(series[-3:])) if series else 0.0

@@ -307,6 +307,22 @@ def test_a_parameter_that_must_not_move_is_declared_frozen():
     assert names(check_training(trace, frozen=["b", "w"])) == {"frozen-parameter-moves"}
 
 
+def test_arrays_that_the_step_replaces_are_told_from_parameters_that_never_move():
+    objective, start, _, _ = least_squares()
+    now = dict(start)
+
+    def step():
+        loss, gradients = objective(now)
+        now.update({n: a - 0.1 * gradients[n] for n, a in now.items()})
+        return loss
+
+    result = check_training(train(step, 20, parameters=dict(start), objective=objective))
+    assert names(result) == {"parameters-not-live"}
+    assert result.diagnoses == ()
+    still = check_training(train(lambda: 1.0, 20, parameters=dict(start), objective=objective))
+    assert "parameter-never-moves" in names(still)
+
+
 def test_parameters_that_are_not_floats_need_not_move():
     objective, start, _, _ = least_squares()
     trace = descend(
