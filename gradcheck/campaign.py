@@ -186,6 +186,11 @@ def _identity(campaign: Campaign) -> Json:
 
 def _resumed(campaign: Campaign, output: Path) -> dict[str, Json]:
     """Rows that are already there, by case id; a torn last line is cut off."""
+    if output.suffix != ".jsonl":
+        raise InvalidArgument(
+            f"{output}: a campaign writes JSON lines: name it {output.with_suffix('.jsonl').name}, "
+            "and make pages of it with 'gradcheck report'"
+        )
     json_lines.require_writable(output)
     if not output.exists() or not output.stat().st_size:
         return {}

@@ -176,8 +176,19 @@ def test_an_empty_campaign_is_refused(arguments, message):
         Campaign("tests.scale.suite:RIGHT", **arguments)
 
 
+def test_a_campaign_is_no_page(tmp_path):
+    message = r"name it night\.jsonl, and make pages of it with 'gradcheck report'"
+    with pytest.raises(InvalidArgument, match=message):
+        run_campaign(CAMPAIGN, Backwards(), tmp_path / "night.html")
+
+
 def test_a_place_that_cannot_be_written_is_refused_before_a_case_runs(tmp_path):
-    for output in (tmp_path / "missing" / "x.jsonl", Path("/proc/x.jsonl"), tmp_path):
+    (tmp_path / "folder.jsonl").mkdir()
+    for output in (
+        tmp_path / "missing" / "x.jsonl",
+        Path("/proc/x.jsonl"),
+        tmp_path / "folder.jsonl",
+    ):
         with pytest.raises(InvalidArgument):
             run_campaign(CAMPAIGN, Backwards(), output)
 
