@@ -104,10 +104,12 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _print_summary(rows: list[dict[str, object]]) -> None:
+    from gradcheck.report.render import showing
     from gradcheck.report.summary import as_tests, summary_lines
 
-    for line in summary_lines(as_tests(rows)):
-        print(line)
+    with showing():
+        lines = list(summary_lines(as_tests(rows)))
+    print("\n".join(lines))
 
 
 # ----------------------------------------------------------------------------------------- replay

@@ -108,6 +108,15 @@ def _decode(line: str, where: str) -> Row:
     return row
 
 
+NUMBER = (int, float)
+FIELDS: dict[str, dict[str, Any]] = {
+    "test": {"id": str, "outcome": str, "seconds": NUMBER, "tally": dict, "evidence": list},
+    "case": {"id": str, "spec": dict, "result": dict, "seconds": NUMBER},
+    "end": {"exitstatus": int},
+}
+"""What the rows of each kind must have."""
+
+
 def _checked(rows: Iterable[Row], name: str) -> Iterator[Row]:
     started = False
     for row in rows:
@@ -116,6 +125,9 @@ def _checked(rows: Iterable[Row], name: str) -> Iterator[Row]:
             started = True
         elif not started:
             raise InvalidArgument(f"{name} does not start with a header. {_REMEDY}")
+        for field, kind in FIELDS.get(row["kind"], {}).items():
+            if not isinstance(row.get(field), kind):
+                raise InvalidArgument(f"{name} holds a {row['kind']} without {field}. {_REMEDY}")
         yield row
     if not started:
         raise InvalidArgument(f"{name} holds no results. {_REMEDY}")

@@ -46,6 +46,24 @@ def test_without_an_output_a_summary_is_printed(two_shards, capsys):
     assert "failed       tests/test_layers.py::test_big: claimed = estimate / 2" in out
 
 
+@pytest.mark.parametrize("output", [[], ["-o", "all.html"]])
+@pytest.mark.parametrize("damaged", ["worst", "evidence", "seconds"])
+def test_damaged_results_are_no_crash(two_shards, output, damaged, capsys):
+    header, row, *_ = json_lines.read("1.jsonl")
+    (entry,) = row["tally"].values()
+    changed = {
+        "worst": {**row, "tally": {"dense": {**entry, "worst": {"path": "b"}}}},
+        "evidence": {**row, "evidence": [{"verdict": "WRONG"}]},
+        "seconds": {**row, "seconds": "long"},
+    }
+    lines = [json_lines.encode(line) + "\n" for line in (header, changed[damaged])]
+    Path("damaged.jsonl").write_text("".join(lines))
+    assert cli.main(["report", *two_shards, "damaged.jsonl", *output]) == 2
+    said = capsys.readouterr().err
+    assert "a result cannot be shown" in said or "damaged.jsonl holds a test without" in said
+    assert not Path("all.html").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
