@@ -27,6 +27,9 @@ SHADES = 8
 """Steps of colour intensity; more cannot be told apart, and each costs bytes."""
 DEEPEST = 0.7
 """Opacity of the darkest shade: the number on it must stay legible."""
+MOST_TICKS = 5
+MOST_CHARACTERS = 8
+"""Of a number beside an axis: the margin has room for no more."""
 LOG_SPAN = 50.0
 """Ratio of largest to smallest loss beyond which a curve is drawn on a logarithmic axis."""
 
@@ -39,18 +42,50 @@ class Axis(NamedTuple):
     start: float
     end: float
     log: bool
+    whole: bool = False
 
     def at(self, value: float) -> float:
         position = math.log10(value) if self.log else value
-        return self.start + (position - self.low) / (self.high - self.low) * (self.end - self.start)
+        # Halves, since the difference of two finite numbers may be infinite.
+        share = (position / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
+        return self.start + share * (self.end - self.start)
 
-    def ticks(self) -> list[float]:
-        if not self.log:
-            step = (self.high - self.low) / 4
-            return [self.low + i * step for i in range(5)]
-        stride = max(1, math.ceil((self.high - self.low) / 6))
-        exponents = range(math.ceil(self.low), math.floor(self.high) + 1, stride)
-        return [10.0**exponent for exponent in exponents]
+    def ticks(self) -> dict[float, str]:
+        """Round numbers on the axis, and how they are written."""
+        if self.log:
+            stride = max(1, math.ceil((self.high - self.low) / 6))
+            exponents = range(math.ceil(self.low), math.floor(self.high) + 1, stride)
+            return {10.0**exponent: _power(exponent) for exponent in exponents}
+        step = _round_step((self.high - self.low) / MOST_TICKS)
+        step = max(step, 1.0) if self.whole else step
+        if not 0 < step < math.inf:
+            return {self.low: f"{self.low:.3g}"}
+        counts = range(math.ceil(self.low / step), math.floor(self.high / step) + 1)
+        return {count * step: self._label(count * step, step) for count in counts}
+
+    def _label(self, value: float, step: float) -> str:
+        """As many digits as tell a tick from the next."""
+        decimals = max(0, -math.floor(math.log10(step)))
+        largest = max(abs(self.low), abs(self.high))
+        if len(f"{largest:.{decimals}f}") <= MOST_CHARACTERS:
+            return f"{value:.{decimals}f}"
+        return f"{value:.{min(17, max(3, math.floor(math.log10(largest / step)) + 2))}g}"
+
+
+def _round_step(least: float) -> float:
+    """The smallest of 1, 2, 5, 10, 20 and so on, or of 0.5, 0.2, 0.1 and so on, that is enough.
+
+    >>> [_round_step(x) for x in (0.03, 1.0, 2.1, 7.0)]
+    [0.05, 1.0, 5.0, 10.0]
+    """
+    if not 0 < least < math.inf:
+        return 0.0
+    decade = 10.0 ** math.floor(math.log10(least))
+    return next((times * decade for times in (1, 2, 5, 10) if times * decade >= least), 0.0)
+
+
+def _power(exponent: int) -> str:
+    return f"10{str(exponent).translate(_RAISED)}"
 
 
 def step_curve(comparison: Json) -> str:
@@ -95,7 +130,8 @@ def loss_curve(training: Json) -> str:
     broken = [at for at in training["at"] if at not in reached][:1]
     values = [loss for _, loss in (*start, *points, *held_out)]
     log = min(values) > 0 and max(values) / min(values) > LOG_SPAN
-    x = _axis([*(epoch for epoch, _ in points), *broken], LEFT, WIDTH - RIGHT)
+    epochs = [*(epoch for epoch, _ in points), *broken]
+    x = _axis(epochs, LEFT, WIDTH - RIGHT)._replace(whole=True)
     y = (_log_axis if log else _axis)(values, HEIGHT - BOTTOM, TOP)
     body = [_frame(x, y, "epoch", "loss")]
     body += [_level(y.at(loss), "before") for _, loss in start]
@@ -248,7 +284,7 @@ def _bar(x: Axis, y: Axis, decade: int, count: int) -> str:
 
 
 def _exponent(position: float, decade: int, low: int) -> str:
-    label = "≤10⁻¹²" if decade == low == -12 else f"10{str(decade).translate(_RAISED)}"
+    label = "≤10⁻¹²" if decade == low == -12 else _power(decade)
     return _text(position, HEIGHT - BOTTOM + 14, label, "mid small") if decade % 2 == 0 else ""
 
 
@@ -269,12 +305,12 @@ def _axis(values: Sequence[float], start: float, end: float) -> Axis:
 
 def _frame(x: Axis, y: Axis, x_label: str, y_label: str) -> str:
     parts = [_baseline()]
-    for tick in x.ticks():
-        parts.append(_text(x.at(tick), HEIGHT - BOTTOM + 15, _tick(tick, x.log), "mid small"))
-    for tick in y.ticks():
+    for tick, label in x.ticks().items():
+        parts.append(_text(x.at(tick), HEIGHT - BOTTOM + 15, label, "mid small"))
+    for tick, label in y.ticks().items():
         at = y.at(tick)
         parts.append(f'<path class="rule" d="M{LEFT} {at:.1f}H{WIDTH - RIGHT}"/>')
-        parts.append(_text(LEFT - 6, at + 4, _tick(tick, y.log), "end small"))
+        parts.append(_text(LEFT - 6, at + 4, label, "end small"))
     parts.append(_text((LEFT + WIDTH) / 2, HEIGHT - 6, x_label, "mid"))
     parts.append(f'<g transform="translate(12 {HEIGHT / 2 - 10}) rotate(-90)">')
     parts.append(_text(0, 0, y_label, "mid") + "</g>")
@@ -283,12 +319,6 @@ def _frame(x: Axis, y: Axis, x_label: str, y_label: str) -> str:
 
 def _baseline() -> str:
     return f'<path class="axis" d="M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - RIGHT}"/>'
-
-
-def _tick(value: float, log: bool) -> str:
-    if log:
-        return f"10{str(round(math.log10(value))).translate(_RAISED)}"
-    return f"{value:.0f}" if abs(value) >= 10 else f"{value:.3g}"
 
 
 def _level(at: float, name: str) -> str:

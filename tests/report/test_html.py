@@ -277,6 +277,31 @@ def test_held_out_losses_are_drawn_beside_and_the_end_of_a_run_that_broke():
     assert "held-out" not in broken
 
 
+def labels_below(svg: str) -> list[str]:
+    """What is written under the horizontal axis."""
+    at = drawing.HEIGHT - drawing.BOTTOM + 15
+    return re.findall(rf'y="{at:.1f}" class="mid small">([^<]*)<', svg)
+
+
+@given(st.integers(2, 10**6))
+def test_epochs_are_whole_and_round(last):
+    training = {"losses": [2.0, 1.0], "at": [1, last], "epochs": last, "initial_loss": None}
+    shown = labels_below(drawing.loss_curve(training))
+    assert 1 <= len(shown) <= 7
+    assert all(label.isdecimal() and len(label.rstrip("0")) <= 2 for label in shown)
+
+
+@given(st.lists(st.floats(-1e9, 1e9, allow_subnormal=False), min_size=2, max_size=2, unique=True))
+def test_no_two_ticks_of_an_axis_look_the_same(ends):
+    low, high = sorted(ends)
+    ticks = drawing.Axis(low, high, 0.0, 100.0, log=False).ticks()
+    slack = 1e-9 * (high - low)
+    assert all(low - slack <= tick <= high + slack for tick in ticks)
+    assert len(set(ticks.values())) == len(ticks)
+    if high - low > 1e-9 * max(abs(low), abs(high)):
+        assert 2 <= len(ticks) <= 6
+
+
 @given(st.lists(st.floats(min_value=0) | st.just(float("nan"))))
 def test_any_excesses_draw_or_do_not(excesses):
     svg = drawing.excess_histogram(excesses)
