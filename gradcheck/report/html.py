@@ -263,6 +263,8 @@ def _training_card(row: Json, item: Json, ink: _Ink) -> Json:
         facts.append(f"last loss {_number(training['last_loss'], 4)}")
     if training["stopped"]:
         facts.append(f"stopped: {printable(training['stopped'])}")
+    if item["verdict"] == "WRONG" and found_what_it_expected(row):
+        facts.append("as the test expected")
     return {
         "id": printable(shortened(row["id"], MAX_ID)),
         "verdict": item["verdict"],

@@ -349,6 +349,15 @@ def test_every_colour_of_text_is_legible(palette, name):
         assert contrast(palette[name], palette[ground]) >= SMALLEST_CONTRAST
 
 
+def test_a_wrong_training_that_a_test_expected_says_so():
+    wrong = replace(samples.training_result(), verdict=Verdict.WRONG)
+    expected = samples.row("t", "passed", wrong)
+    assert "150 epochs · last loss 0.03138 · stopped: plateau · as the test expected" in html.page(
+        [samples.HEADER, expected]
+    )
+    assert "as the test expected" not in html.page(samples.run_rows())
+
+
 def test_a_wrong_claim_that_a_test_expected_is_not_the_worst():
     expected = samples.row("t", "passed", samples.wrong_result())
     assert worst_of([expected]) == ""
