@@ -256,7 +256,8 @@ def _matches(nodeid: str, pattern: str) -> bool:
 
 
 def _keep(config: pytest.Config, items: list[pytest.Item], kept: list[pytest.Item]) -> None:
-    dropped = [item for item in items if item not in set(kept)]
+    staying = set(kept)
+    dropped = [item for item in items if item not in staying]
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = kept

@@ -183,6 +183,41 @@ def test_shards_are_disjoint_complete_and_the_same_when_merged(pytester, count):
     assert test_rows(Path("merged.jsonl")) == test_rows(Path("all.jsonl"))
 
 
+COUNTED = """
+import pytest
+
+class Counted(pytest.Item):
+    looks = 0
+
+    def runtest(self):
+        pass
+
+    def __hash__(self):
+        Counted.looks += 1
+        return super().__hash__()
+
+class Folder(pytest.File):
+    def collect(self):
+        return [Counted.from_parent(self, name=f"test_{i}") for i in range(300)]
+
+def pytest_collect_file(file_path, parent):
+    if file_path.suffix == ".counted":
+        return Folder.from_parent(parent, path=file_path)
+
+def pytest_unconfigure():
+    print("looked", Counted.looks // 300, "times at every test")
+"""
+
+
+def test_a_large_suite_is_split_without_comparing_every_test_to_every_other(pytester):
+    pytester.makeconftest(COUNTED)
+    Path("x.counted").touch()
+    done = pytester.runpytest_subprocess("--gradcheck-shard=1/2", "-s")
+    done.assert_outcomes(passed=150, deselected=150)
+    (said,) = [line for line in done.stdout.lines if line.startswith("looked")]
+    assert int(said.split()[1]) < 30
+
+
 def test_a_shard_does_not_depend_on_the_other_selections(pytester):
     """With --lf every machine runs its own failures again, and never another's."""
     pytester.makepyfile(test_it=RIGHT_AND_WRONG)
