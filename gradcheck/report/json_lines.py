@@ -34,12 +34,12 @@ HEAD_BYTES = 1_000
 
 
 def encode(row: Row) -> str:
-    """One row as one line of ASCII; control characters become escapes.
+    """One row as one line of ASCII, in its order; control characters become escapes.
 
     >>> encode({"kind": "end", "id": "a\\nb"})
-    '{"id":"a\\\\nb","kind":"end"}'
+    '{"kind":"end","id":"a\\\\nb"}'
     """
-    return json.dumps(row, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return json.dumps(row, separators=(",", ":"), allow_nan=False)
 
 
 def run_header(kind: str = "run", **asked: Any) -> Row:

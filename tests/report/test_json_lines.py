@@ -28,6 +28,14 @@ def test_rows_come_back_as_they_were(tmp_path):
     assert json_lines.read(write(tmp_path / "x.jsonl", rows)) == json.loads(json.dumps(rows))
 
 
+def test_a_page_is_the_same_before_and_after_the_file(tmp_path):
+    """Names stand in the order of the function's arguments, not of the alphabet."""
+    rows = samples.run_rows()
+    page = html.page(rows)
+    assert "smallest case found: x (2, 1), w (1, 1), b (1,)" in page
+    assert html.page(json_lines.read(write(tmp_path / "x.jsonl", rows))) == page
+
+
 @given(TEXTS)
 def test_any_text_becomes_one_line_of_ascii(text):
     line = json_lines.encode({"kind": "test", "id": text})

@@ -51,6 +51,7 @@ def test_without_an_output_a_summary_is_printed(two_shards, capsys):
 def test_damaged_results_are_no_crash(two_shards, output, damaged, capsys):
     header, row, *_ = json_lines.read("1.jsonl")
     (entry,) = row["tally"].values()
+    row["id"] = "another test"
     changed = {
         "worst": {**row, "tally": {"dense": {**entry, "worst": {"path": "b"}}}},
         "evidence": {**row, "evidence": [{"verdict": "WRONG"}]},
