@@ -8,19 +8,31 @@ import pytest
 from gradcheck.diagnosis import DIAGNOSES
 from tests.corpus import (
     accumulation,
+    attention,
     complex_numbers,
     constants,
+    cotangents,
     false_alarms,
+    geometry,
     heldout,
+    indices,
     layouts,
+    likelihoods,
+    losses,
+    matrices,
+    memory,
     missing,
+    norms,
     options,
     overflow,
+    precision,
     reference,
+    sequences,
     shapes,
     state,
     ties,
     upstream,
+    windows,
     zeros,
 )
 from tests.corpus.twin import bind, inputs_of
@@ -39,7 +51,22 @@ SHIPPED = (
     *upstream.TWINS,
     *zeros.TWINS,
 )
-TWINS = (*SHIPPED, *heldout.TWINS)
+OURS = (
+    *heldout.TWINS,
+    *attention.TWINS,
+    *cotangents.TWINS,
+    *geometry.TWINS,
+    *indices.TWINS,
+    *likelihoods.TWINS,
+    *losses.TWINS,
+    *matrices.TWINS,
+    *memory.TWINS,
+    *norms.TWINS,
+    *precision.TWINS,
+    *sequences.TWINS,
+    *windows.TWINS,
+)
+TWINS = (*SHIPPED, *OURS)
 ALARMS = false_alarms.ALARMS
 
 each_twin = pytest.mark.parametrize("twin", TWINS, ids=[twin.id for twin in TWINS])

@@ -120,3 +120,13 @@ def total(array: Array, like: Array) -> Array:
     array = array.sum(axis=tuple(range(array.ndim - like.ndim)))
     stretched = tuple(i for i, n in enumerate(like.shape) if n == 1 and array.shape[i] != 1)
     return np.asarray(array.sum(axis=stretched, keepdims=True)).reshape(like.shape)
+
+
+def two_ways(
+    id: str, cls: str, forward: Callable[..., Any], backward: Callable[..., Any], **rest: Any
+) -> Twin:
+    """A twin of our own making whose ``backward(..., right=True or False)`` is both halves."""
+    halves = partial(backward, right=True), partial(backward, right=False)
+    return Twin(
+        id, "", cls, forward=forward, right_backward=halves[0], wrong_backward=halves[1], **rest
+    )
