@@ -54,13 +54,27 @@ def negative_stride(array: Array) -> Array:
     return view
 
 
+def transposed_backwards(array: Array) -> Array:
+    """The first axis varies fastest, and memory is walked backwards.
+
+    >>> transposed_backwards(np.zeros((2, 3))).strides
+    (-8, -16)
+    """
+    view = _poison(array)[: array.size][::-1].reshape(array.shape[::-1]).T
+    view[...] = array
+    return view
+
+
 LAYOUTS: Mapping[str, Callable[[Array], Array]] = {
     "Fortran-ordered": fortran_ordered,
     "strided": strided,
     "negative-stride": negative_stride,
+    "transposed negative-stride": transposed_backwards,
 }
 
-KINDS = tuple(LAYOUTS)
+OF_VECTORS = ("strided", "negative-stride")
+OF_MATRICES = ("Fortran-ordered", "transposed negative-stride")
+"""Both transposed: whoever reads memory in its own order is told by either."""
 
 
 def layouts(scene: Scene) -> Iterator[Finding]:
@@ -180,7 +194,7 @@ def _odd(array: Array, turn: int) -> tuple[str, Array]:
     # Transposes are the commonest views by far; an array with one long axis has none. For large
     # arrays they are also the only ones that matrix products take without a copy.
     has_transpose = sum(length > 1 for length in array.shape) > 1
-    kinds = KINDS if has_transpose else KINDS[1:]
+    kinds = OF_MATRICES if has_transpose else OF_VECTORS
     label = kinds[0 if has_transpose and array.size > LARGE else turn % len(kinds)]
     return f"{label} read-only", frozen(LAYOUTS[label](array))
 
