@@ -140,6 +140,8 @@ class Codebook:
     """
 
     numbers: Array
+    asked_for: frozenset[float] = frozenset()
+    """Numbers that no one calls moderate, but that lie all over an interval with ends."""
 
     @cached_property
     def tables(self) -> dict[str, bytes]:
@@ -163,7 +165,9 @@ class Codebook:
     def _moderate(self) -> list[int]:
         with np.errstate(all="ignore"):
             size = np.abs(self.numbers.astype(np.float64))
-        return [int(code) for code in np.flatnonzero((size >= 0.05) & (size <= 10))]
+        moderate = (size >= 0.05) & (size <= 10)
+        inside = np.isin(self.numbers, list(self.asked_for))
+        return [int(code) for code in np.flatnonzero(moderate | inside)]
 
 
 def _table(codes: list[int]) -> bytes:
@@ -181,7 +185,8 @@ def codebook(bounds: Interval, dtype: str, include: tuple[Number, ...] = ()) -> 
     exact = kind.kind in "iu"
     found = _integers(bounds, kind) if exact else _reals(bounds, kind)
     book = _unique([*found[:1], *include, *found[1:]])[:BOOK_LENGTH]
-    return Codebook(np.array(book, dtype=kind))
+    inside = () if exact else np.array(_inside(bounds)).astype(kind).tolist()
+    return Codebook(np.array(book, dtype=kind), frozenset(inside))
 
 
 def _reals(bounds: Interval, kind: np.dtype[Any]) -> list[float]:
@@ -205,9 +210,13 @@ def _candidates(bounds: Interval) -> Iterable[float]:
         finite = [end for end in (bounds.low, bounds.high) if end not in (0.0, *_INFINITE)]
         shifted = [end + number for end in finite for number in GRID]
         return [*GRID, *shifted, *MODERATE, *STRANGE]
+    return [*GRID, bounds.low, bounds.high, *_inside(bounds), *MODERATE, *STRANGE]
+
+
+def _inside(bounds: Interval) -> list[float]:
+    """Numbers from all over an interval with two ends."""
     width = bounds.high - bounds.low
-    inside = [bounds.low + width * share for share in FRACTIONS]
-    return [*GRID, bounds.low, bounds.high, *inside, *MODERATE, *STRANGE]
+    return [bounds.low + width * share for share in FRACTIONS] if math.isfinite(width) else []
 
 
 _INFINITE = (math.inf, -math.inf)
