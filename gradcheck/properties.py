@@ -27,7 +27,7 @@ from hypothesis.strategies import SearchStrategy
 from gradcheck import recording
 from gradcheck.backends.styles import as_subject
 from gradcheck.checking import ABOUT_COTANGENTS, Options, run_check
-from gradcheck.diagnosis import consensus
+from gradcheck.diagnosis import Trial, consensus, wrong_for_options
 from gradcheck.directions import gaussian
 from gradcheck.errors import (
     GradientInconclusive,
@@ -72,6 +72,9 @@ SHRINK_TRIALS = 100
 
 WITNESSES = 4
 """Larger failing cases that are asked for the cause too: the smallest is the worst witness."""
+
+MOST_CAUSES = 3
+"""Likely causes of one failure that are told."""
 
 WITNESS_ENTRIES = 64
 """Different numbers beyond which a case is no better witness, only a dearer one."""
@@ -570,6 +573,7 @@ class _Run:
         self.tally = _Tally()
         self.found: dict[type[GradientMismatch], Case] = {}
         self.witnesses: dict[type[GradientMismatch], list[Case]] = {}
+        self.trials: list[tuple[dict[str, Any], list[type[GradientMismatch]]]] = []
         self.failing: dict[str, type[GradientMismatch] | None] = {}
         self.calls = 0
         self.last_call = 0
@@ -683,6 +687,7 @@ class _Run:
         except Exception:
             self.failing[repr(case)] = None
             raise
+        self._try(case, result)
         if result.verdict is not Verdict.WRONG:
             self.tally.count(case, result)
             return None
@@ -717,6 +722,7 @@ class _Run:
         def one(case: Case) -> None:
             with suppress(InvalidSubject, InvalidArgument):
                 result = _unheard(self.tested.check, case)
+                self._try(case, result)
                 for kind in _kinds(result, case) if result.verdict is Verdict.WRONG else ():
                     self._keep_witness(kind, case)
 
@@ -731,6 +737,12 @@ class _Run:
         )
         with suppress(hypothesis.errors.HypothesisException):
             settings(test)()
+
+    def _try(self, case: Case, result: CheckResult) -> None:
+        """Remember for which options a point was wrong, or could have been."""
+        wrong = result.verdict is Verdict.WRONG
+        if wrong or not _why_uninformative(result):
+            self.trials.append((_options_of(case), _kinds(result, case) if wrong else []))
 
     def _keep_witness(self, kind: type[GradientMismatch], case: Case) -> None:
         kept = self.witnesses.setdefault(kind, [])
@@ -747,7 +759,10 @@ class _Run:
             result = _unheard(self.tested.check, case, diagnose=True)
             if result.verdict is Verdict.WRONG:
                 several.append(result.diagnoses)
-        return consensus(several)
+        trials = [Trial(options, kind in kinds) for options, kinds in self.trials]
+        found = [*consensus(several), *wrong_for_options(trials)]
+        best = {d.name: d for d in sorted(found, key=lambda diagnosis: diagnosis.fit)}
+        return tuple(sorted(best.values(), key=lambda diagnosis: -diagnosis.fit)[:MOST_CAUSES])
 
     def _smallest(self, kind: type[GradientMismatch]) -> Case:
         def fails(case: Case) -> bool:
