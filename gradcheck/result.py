@@ -211,12 +211,26 @@ class EntryTable:
 
 
 @dataclass(frozen=True, slots=True)
+class Jacobian:
+    """Claimed and estimated derivative of every output entry by every entry of one input.
+
+    Rows are the entries of all outputs in their order, columns those of the input, both in C order.
+    An estimate that is not known is NaN.
+    """
+
+    claimed: Array
+    estimate: Array
+    error: Array
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """All that is known about one failing check: what diagnosis reads, and never re-runs.
 
     ``second_claim`` is the claim for ``second_cotangent`` at the same inputs, so that a hypothesis
     can see how the claim depends on the cotangent. ``output`` and ``cotangent`` hold one array per
-    named output (``"out"`` for a single one).
+    named output (``"out"`` for a single one). ``jacobians`` holds what is small enough to be
+    measured whole.
     """
 
     inputs: Mapping[str, Array]
@@ -228,6 +242,7 @@ class Case:
     second_cotangent: Mapping[str, Array] | None = None
     second_claim: Mapping[str, Array | None] | None = None
     axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    jacobians: Mapping[str, Jacobian] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.diagnosis.evidence import View
-from gradcheck.diagnosis.features import input_features
+from gradcheck.diagnosis.evidence import BOUNDS, View
+from gradcheck.diagnosis.features import cotangent_features, input_features
 from gradcheck.result import Diagnosis
+from gradcheck.trees import Array
 
 FIT_ROUNDED = {1: 0.8, 2: 0.92}
 FIT_TRUNCATED = {1: 0.7, 2: 0.9}
+FIT_WHOLE_SLOPES = {2: 0.7, 3: 0.85}
+ALMOST_WHOLE = 1e-9
+LEAST_WHOLE = 2
 FIT_POWER = {True: 0.92, False: 0.76}
 FIT_COUNT = 0.86
 ULPS = 64.0
@@ -36,23 +40,51 @@ def rounded(view: View) -> Iterator[Diagnosis]:
 def _is_rounded(view: View, dtype: np.dtype[Any]) -> bool:
     with np.errstate(over="ignore"):
         kept = view.claimed.astype(dtype).astype(np.float64) == view.claimed
-    room = ULPS * float(np.finfo(dtype).eps) * np.abs(view.estimate) + 3 * view.error
+    size = np.abs(view.estimate).max(initial=0.0)  # of what cancels in a sum, the rounding stays
+    room = ULPS * float(np.finfo(dtype).eps) * size + 3 * view.error
     whole = np.round(view.claimed) == view.claimed
     return bool(kept.all() and not whole.all() and (np.abs(view.mismatch) <= room).all())
 
 
 def truncated(view: View) -> Iterator[Diagnosis]:
     """Every claim is an integer next to its estimate."""
-    if np.iscomplexobj(view.claimed) or not view.finite.all() or (view.claimed == 0).all():
-        return
-    whole = view.claimed == np.round(view.claimed)
-    near = np.abs(view.mismatch) < 1 + 3 * view.error
-    if (whole & near).all():
+    if truncates(view):
         sentence = "every claim is a whole number next to its estimate: integer arithmetic, or an"
         sentence += " integer array that the gradient is written into"
         fit = FIT_TRUNCATED[min(int(view.wrong.sum()), 2)]
         evidence = f"all {view.flat.size} claims are integers"
         yield Diagnosis("integer-arithmetic", sentence, fit, view.name, evidence)
+        return
+    for cotangent in cotangent_features(view):
+        if _whole_slopes(view, cotangent.values):
+            sentence = "every claimed slope is a whole number next to its estimate: integer"
+            sentence += " arithmetic before the product with the cotangent"
+            fit = FIT_WHOLE_SLOPES[min(view.flat.size, 3)]
+            evidence = f"all {view.flat.size} claims are {cotangent.words} times an integer"
+            yield Diagnosis("integer-arithmetic", sentence, fit, view.name, evidence)
+            return
+
+
+def _whole_slopes(view: View, cotangent: Array) -> bool:
+    """Whether claims are whole multiples of the cotangent, and the estimates lie in between."""
+    if np.iscomplexobj(view.claimed) or not view.finite.all() or not cotangent.all():
+        return False
+    claimed, estimate = view.claimed / cotangent, view.estimate / cotangent
+    near = np.abs(claimed - estimate) < 1 + BOUNDS * view.error / np.abs(cotangent)
+    whole = np.abs(claimed - np.round(claimed)) < ALMOST_WHOLE
+    if np.unique(np.abs(np.round(claimed[claimed != 0]))).size < LEAST_WHOLE:
+        return False  # zeros and ones are what masks and shares are made of
+    wrong = view.wrong & (np.abs(estimate - np.round(estimate)) > ALMOST_WHOLE)
+    return bool((near & whole).all() and (wrong == view.wrong).all() and claimed.any())
+
+
+def truncates(view: View) -> bool:
+    """Whether every claim is an integer next to its estimate, and not all are zero."""
+    if np.iscomplexobj(view.claimed) or not view.finite.all() or (view.claimed == 0).all():
+        return False
+    whole = view.claimed == np.round(view.claimed)
+    near = np.abs(view.mismatch) < 1 + 3 * view.error
+    return bool((whole & near).all())
 
 
 def integer_power(view: View) -> Iterator[Diagnosis]:

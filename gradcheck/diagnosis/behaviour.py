@@ -47,6 +47,11 @@ CAUSES: dict[str, tuple[str, float, str]] = {
         0.965,
         "memory is read as if it were contiguous",
     ),
+    "same-array": (
+        "assigned-not-added",
+        0.75,
+        "an array that is given twice gets the gradient of one of its places",
+    ),
     "cotangent-dtype": (
         "low-precision",
         0.9,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from gradcheck.diagnosis.evidence import View
+from gradcheck.diagnosis.features import cotangent_features
 from gradcheck.diagnosis.upstream import second_claim
 from gradcheck.result import Case, Diagnosis
 from gradcheck.trees import Array
@@ -39,6 +40,10 @@ def conjugate_missing(view: View) -> Iterator[Diagnosis]:
 def _ways(view: View) -> Iterator[str]:
     if _right(view, np.conj(view.claimed)):
         yield "claimed is the complex conjugate of the derivative"
+    for cotangent in cotangent_features(view):
+        # Entry by entry: the cotangent times a slope, of which the conjugate is due.
+        if _right(view, cotangent.values * np.conj(view.claimed / cotangent.values)):
+            yield "the local derivative must be conjugated before the product with the cotangent"
     for words, plain, conjugated in _products(view.case):
         if plain.shape != view.shape or not view.explains(view.pick(plain)).all():
             continue

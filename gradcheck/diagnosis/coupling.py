@@ -80,12 +80,14 @@ def recurrence(view: View) -> Iterator[Diagnosis]:
     """Along one axis the last step is right, and every earlier one is wrong."""
     if not view.whole or not view.finite.all() or (view.claimed[view.wrong] == 0).all():
         return
+    if view.is_elementwise:
+        return
     wrong = view.wrong.reshape(view.shape)
     right = (view.right & ~view.silent).reshape(view.shape)
     for axis, length in enumerate(view.shape):
         steps, sure = any_along(wrong, axis), any_along(right, axis)
         if length > 1 and steps[:-1].all() and not steps[-1] and sure[-1] and not sure[:-1].any():
-            fit = FIT_RECURRENCE[min(length, 3)]
+            fit = FIT_RECURRENCE[min(length, 3)] if view.flat.size > 2 else 0.0
             sentence = f"along axis {axis} only the last step is right: the gradient of a later"
             sentence += " step is not passed back to the earlier ones"
             evidence = f"steps 0 to {length - 2} are wrong, step {length - 1} is right"

@@ -35,7 +35,7 @@ def repeated_index(view: View) -> Iterator[Diagnosis]:
         uses = view.pick(counts.reshape([-1, *[1] * (len(view.shape) - 1)]))
         repeated = uses > 1
         judged = view.wrong | (view.right & (uses > 0))
-        if _contradicted(view, uses):
+        if _contradicted(view, uses) or view.silent[view.wrong].any():
             continue
         if (view.wrong == repeated)[judged].all() and (view.wrong <= repeated).all():
             yield _repeated(view, names, bool((view.right & (uses == 1)).any()))

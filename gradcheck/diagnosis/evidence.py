@@ -24,6 +24,9 @@ CAP = 0.02
 VAGUE = 0.01
 """An error bound above this share of the derivatives around says that an entry is undecided."""
 
+NOTHING = 1e-9
+"""A derivative below this share of the largest one around is none."""
+
 BOUNDS = 3.0
 """How many error bounds of the estimate a prediction may be off."""
 
@@ -63,6 +66,16 @@ class View:
         with np.errstate(invalid="ignore"):
             agree = np.abs(self.mismatch) <= room
         return np.asarray(~self.wrong & ~self.vague & agree)
+
+    @property
+    def is_elementwise(self) -> bool:
+        """Whether each entry is known to reach one output entry only, and shares it with none."""
+        known = self.case.jacobians.get(self.name)
+        if known is None:
+            return False
+        floor = BOUNDS * known.error + NOTHING * np.abs(known.estimate).max(initial=0.0)
+        paths = (np.abs(known.estimate) > floor) | (known.claimed != 0)
+        return bool(max(paths.sum(axis=0).max(), paths.sum(axis=1).max()) <= 1)
 
     @property
     def vague(self) -> Mask:

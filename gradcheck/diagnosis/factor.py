@@ -9,7 +9,7 @@ import numpy as np
 from scipy import special
 
 from gradcheck.diagnosis.evidence import View
-from gradcheck.diagnosis.features import Feature, features
+from gradcheck.diagnosis.features import Feature, cotangent_features, features
 from gradcheck.result import Diagnosis
 from gradcheck.trees import Array
 
@@ -42,6 +42,13 @@ ROUGHLY = 0.1
 
 FIT_VARYING = {1: 0.55, 2: 0.85, 3: 0.93}
 FIT_CONSTANT = 0.88
+FIT_GROUPS = 0.78
+FIT_UNDONE = 0.88
+LEAST_TOLD = 3
+"""Entries beyond the first of each group that must confirm its factor."""
+
+SHOWN = 3
+
 SIMPLER_FIRST = 0.005
 """Loss of fit per step down the list of shapes, so that of two that fit the simpler is named."""
 
@@ -102,6 +109,86 @@ def _fit(view: View, feature: Feature) -> float:
     if different == 1 and values.size > 1:
         return FIT_CONSTANT
     return FIT_VARYING[min(different, 3)]
+
+
+def factor_per_group(view: View) -> Iterator[Diagnosis]:
+    """The entries of each row, column or label share a factor, and those of another have another.
+
+    No pattern says what the factor is, but that it is one is seen several times.
+    """
+    usable = view.wrong & ~view.silent
+    if not view.finite.all() or (view.wrong & view.silent).any() or np.iscomplexobj(view.claimed):
+        return
+    if not usable.any() or (view.claimed[usable] == 0).any():
+        return
+    if view.name in view.case.jacobians:
+        return  # whether it is a factor of every contribution is seen there
+    for words, labels in groups(view):
+        shared = _shared_ratios(view, labels)
+        if shared is not None:
+            ratios, told = shared
+            if _undo_the_cotangent(view, labels, ratios):
+                sentence = "every row has the same weight: the claim uses one number for all of"
+                sentence += " the upstream gradient, where each has its own"
+                evidence = (
+                    f"claimed / estimated is that number over the cotangent, in {told} entries"
+                )
+                yield Diagnosis("one-cotangent-for-all", sentence, FIT_UNDONE, view.name, evidence)
+                return
+            listed = ", ".join(f"{ratio:.6g}" for ratio in ratios[:SHOWN])
+            sentence = f"the entries of each {words} share a factor that should not be there: "
+            sentence += f"{listed}{', ...' if len(ratios) > SHOWN else ''}"
+            evidence = f"{len(ratios)} factors, confirmed by {told} further entries"
+            yield Diagnosis("wrong-factor", sentence, FIT_GROUPS, view.name, evidence)
+            return
+
+
+def groups(view: View) -> Iterator[tuple[str, Array]]:
+    """Ways to divide the entries: by an integer input along the first axis, rows, columns."""
+    if not view.shape:
+        return
+    lengthwise = [-1, *[1] * (len(view.shape) - 1)]
+    for name, array in view.case.inputs.items():
+        if array.dtype.kind in "iub" and array.shape == view.shape[:1]:
+            yield f"value of {name}", view.pick(array.reshape(lengthwise))
+    if len(view.shape) > 1:
+        yield "row", view.pick(np.arange(view.shape[0]).reshape(lengthwise))
+        yield "column", view.pick(np.arange(view.shape[-1]))
+
+
+def _shared_ratios(view: View, labels: Array) -> tuple[list[float], int] | None:
+    """One ratio for each group, and how many entries confirm them; None where one does not."""
+    ratios, told = [], 0
+    for label in _wrong_labels(view, labels):
+        inside = (labels == label) & ~view.silent
+        best = np.flatnonzero(inside)[np.argmax(np.abs(view.estimate[inside]))]
+        ratio = float(view.claimed[best] / view.estimate[best])
+        room = view.error + abs(ratio) * view.error[best] * np.abs(
+            view.estimate / view.estimate[best]
+        )
+        if not view.explains(ratio * view.estimate, (abs(ratio) + 1) * room)[inside].all():
+            return None
+        ratios.append(ratio)
+        told += int(inside.sum()) - 1
+    different = np.unique(np.round(ratios, 6)).size > 1
+    return (ratios, told) if different and told >= LEAST_TOLD else None
+
+
+def _undo_the_cotangent(view: View, labels: Array, ratios: list[float]) -> bool:
+    """Whether the factors are one number over the cotangent laid beside the entries."""
+    factor = np.ones(view.flat.size)
+    live = (view.wrong & ~view.silent) | view.right
+    for label, ratio in zip(_wrong_labels(view, labels), ratios, strict=True):
+        factor[labels == label] = ratio
+    for cotangent in cotangent_features(view):
+        numbers = (factor * cotangent.values)[live]
+        if cotangent.varies and np.ptp(numbers) <= view.precision * np.abs(numbers).max():
+            return True
+    return False
+
+
+def _wrong_labels(view: View, labels: Array) -> list[Any]:
+    return [label for label in np.unique(labels) if view.wrong[labels == label].any()]
 
 
 def norms(view: View) -> Iterator[Feature]:

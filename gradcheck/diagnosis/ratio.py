@@ -20,6 +20,9 @@ SHARP = 1e-3
 FIT_BY_ENTRIES = {1: 0.8, 2: 0.92, 3: 0.96}
 """How far a constant ratio is believed that fits one, two, three (or more) entries."""
 
+FIT_IN_PART = {2: 0.8, 3: 0.83}
+"""The same where other entries are right: another cause may say which, and so say more."""
+
 FIT_UNNAMED = 0.6
 """A constant ratio that is no known number: true, but it explains little."""
 
@@ -96,6 +99,33 @@ def sign_or_constant(view: View) -> Iterator[Diagnosis]:
         yield from _rounded(view, ratio, evidence)
     else:
         yield from _constant(view, ratio, fit, evidence)
+
+
+def constant_in_part(view: View) -> Iterator[Diagnosis]:
+    """Some entries are right, and all others are off by one and the same known number."""
+    live = view.right & ~view.silent
+    if not live.any() or not view.finite.all() or (view.silent & view.wrong).any():
+        return
+    if np.iscomplexobj(view.claimed) or int(view.wrong.sum()) < ENTRIES_FOR_RARE:
+        return
+    ratio, doubt = _ratios(view, view.wrong)
+    best = int(np.argmin(doubt))
+    shared = Ratio(float(ratio[best]), float(doubt[best]), ratio.size)
+    model = np.where(view.wrong, shared.value, 1.0)
+    if shared.error > SHARP * abs(shared.value) or shared.value <= 0:
+        return  # a sign lost for some entries is a matter of where
+    if not view.explains(model * view.estimate, (model + 1) * view.error).all():
+        return
+    named = [words for words, number in named_numbers(view)[0] if _is(shared, number)]
+    if named:
+        sentence = (
+            f"claimed = {named[0]}{_also(named[1:])}, in {_entries(ratio.size)} of those wrong"
+        )
+        evidence = (
+            f"claimed / estimated = {shared.value:.9g} there, and 1 in {int(live.sum())} others"
+        )
+        fit = FIT_IN_PART[min(ratio.size, 3)]
+        yield Diagnosis("constant-factor", sentence, fit, view.name, evidence)
 
 
 def _entries(count: int) -> str:

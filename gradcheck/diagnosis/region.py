@@ -19,7 +19,7 @@ COMMON = "common"
 """Regions half of all points are in (signs): many entries must agree."""
 
 FIT_RARE = {0: 0.64, 1: 0.86, 2: 0.92}
-FIT_COMMON = {2: 0.5, 3: 0.68, 4: 0.8, 5: 0.86, 6: 0.9}
+FIT_COMMON = {2: 0.5, 3: 0.58, 4: 0.72, 5: 0.82, 6: 0.9}
 SUREST = 0.96
 FREE_BOUND = 0.06
 """Loss of fit for a bound chosen between the entries, where zero would have been none."""

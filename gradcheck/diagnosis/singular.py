@@ -33,6 +33,8 @@ class Place:
     name: str
     words: str
     mask: Mask
+    common: bool = False
+    """Whether half of all generic entries are in it: only an exact match is telling."""
 
 
 def not_finite(view: View) -> Iterator[Diagnosis]:
@@ -42,8 +44,9 @@ def not_finite(view: View) -> Iterator[Diagnosis]:
         return
     found = list(places(view))
     exact = [place for place in found if (place.mask == broken).all()]
-    near = [place for place in found if place.mask.any() and (place.mask >= broken).all()]
-    some = [place for place in found if place.mask.any()]
+    rare = [place for place in found if place.mask.any() and not place.common]
+    near = [place for place in rare if (place.mask >= broken).all()]
+    some = rare
     for candidates, fit in ((exact, FIT_CONTRAST), (near, FIT_ALONE), (some, FIT_ALONE)):
         if candidates:
             yield _diagnosis(view, candidates[0], broken, fit)
@@ -75,7 +78,7 @@ def places(view: View) -> Iterator[Place]:
     for feature in found:
         if feature.role == "input":
             words = f"{feature.words} is not positive: a logarithm or a root of it"
-            yield Place("wrong-for-negative", words, feature.values <= 0)
+            yield Place("wrong-for-negative", words, feature.values <= 0, common=True)
     yield from _anywhere(view)
 
 

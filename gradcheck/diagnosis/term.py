@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
+from scipy import special
 
 from gradcheck.diagnosis.evidence import Mask, View
-from gradcheck.diagnosis.features import Feature, features, products
+from gradcheck.diagnosis.features import (
+    Feature,
+    cotangent_features,
+    features,
+    input_features,
+    output_features,
+    products,
+)
 from gradcheck.result import Diagnosis
 from gradcheck.trees import Array
 
@@ -18,6 +27,30 @@ FIT_NICE = {1: 0.5, 2: 0.86, 3: 0.92}
 FIT_ANY = {1: 0.0, 2: 0.0, 3: 0.8, 4: 0.88}
 FIT_PER_BLOCK = 0.82
 PRODUCT_PENALTY = 0.04
+
+FIT_CONSTANT = 0.8
+FIT_COMPOSED = {2: 0.7, 3: 0.81}
+LEAST_COMPOSED = 2
+MOST_ATOMS = 6
+NICELY = 1e-6
+ROUGHLY = 1e-3
+
+ATOMS: Mapping[str, Callable[[Any], Any]] = {
+    "{}": lambda v: v,
+    "({})**2": np.square,
+    "1/{}": np.reciprocal,
+    "exp({})": np.exp,
+    "log({})": np.log,
+    "(1 - {})": lambda v: 1 - v,
+    "sqrt({})": np.sqrt,
+    "digamma({})": special.digamma,
+    "sigmoid({})": special.expit,
+    "tanh({})": np.tanh,
+    "({})**3": lambda v: v**3,
+    "sin({})": np.sin,
+    "cos({})": np.cos,
+}
+"""Functions that derivatives are made of; products of two of them are tried too."""
 
 LEAST_BLOCKS = 2
 LEAST_WIDTH = 3
@@ -43,6 +76,98 @@ def candidates(view: View) -> Iterator[Feature]:
         for feature in plain:
             yield Feature(f"exp({feature.words})", np.exp(feature.values), "shape", feature.source)
     yield from products(plain)
+
+
+def constant_rest(view: View) -> Iterator[Diagnosis]:
+    """Every claim is off by the same number, whatever it should be: a path through a sum."""
+    if not view.whole or not view.finite.all() or not view.wrong.all() or not view.shape:
+        return
+    if np.iscomplexobj(view.mismatch) or np.unique(np.round(view.estimate, 12)).size < 2:
+        return
+    if view.flat.size < LEAST_WIDTH or (view.claimed == 0).all():
+        return
+    best = int(np.argmin(view.error))
+    rest = view.mismatch[best]
+    if view.explains(view.estimate + rest, view.error + view.error[best]).all():
+        sentence = f"claimed is off by {rest:.6g} in every entry: the part that goes through a sum"
+        sentence += " or mean of all of them"
+        evidence = f"one number for all {view.flat.size} entries"
+        yield Diagnosis("missing-term", sentence, FIT_CONSTANT, view.name, evidence)
+
+
+def composed_term(view: View) -> Iterator[Diagnosis]:
+    """Claimed minus estimate is a product of up to two simple functions of what lies beside it."""
+    live = ~(view.silent & (view.claimed == 0))
+    if not view.finite.all() or np.iscomplexobj(view.mismatch) or not (view.wrong >= live).all():
+        return
+    if int(view.wrong.sum()) < LEAST_COMPOSED or (view.claimed == 0).all():
+        return
+    for words, terms in _compositions(view):
+        place = _best_composition(view, terms, live)
+        if place is not None:
+            index, constant, entries = place
+            sentence = f"claimed {'lacks' if constant < 0 else 'has too much'} the term "
+            sentence += f"{_size(constant)}{words[index]}"
+            evidence = f"claimed - estimated is that in {entries} entries"
+            fit = FIT_COMPOSED[min(entries, 3)]
+            yield Diagnosis("missing-term", sentence, fit, view.name, evidence)
+            return
+
+
+def _compositions(view: View) -> Iterator[tuple[list[str], Array]]:
+    """Simple functions of features, then their products with each other; each also times g."""
+    words, values = _atoms(view)
+    weights = [("", np.ones(view.flat.size))]
+    weights += [(f" * {f.words}", f.values) for f in cotangent_features(view)]
+    with np.errstate(all="ignore"):
+        for suffix, weight in weights:
+            yield [f"{word}{suffix}" for word in words], values * weight
+        for i, word in enumerate(words):
+            for suffix, weight in weights:
+                yield [f"{word} * {other}{suffix}" for other in words], values[i] * values * weight
+
+
+def _atoms(view: View) -> tuple[list[str], Array]:
+    plain = [*input_features(view), *output_features(view)][:MOST_ATOMS]
+    plain = [f for f in plain if not np.iscomplexobj(f.values)]
+    own = [f for f in plain if f.role == "input" and f.varies]
+    for i, left in enumerate(own):
+        for right in own[i + 1 :]:
+            plain.append(
+                Feature(f"({left.words} - {right.words})", left.values - right.values, "", "")
+            )
+            plain.append(
+                Feature(f"({left.words} + {right.words})", left.values + right.values, "", "")
+            )
+    found: dict[str, Array] = {}
+    with np.errstate(all="ignore"):
+        for feature in plain:
+            for form, shape in ATOMS.items():
+                values = shape(feature.values)
+                if np.isfinite(values).all() and np.ptp(values) > 0:
+                    found[form.format(feature.words)] = values
+    stacked = np.stack(list(found.values())) if found else np.zeros((0, view.flat.size))
+    return list(found), stacked
+
+
+def _best_composition(view: View, terms: Array, live: Mask) -> tuple[int, float, int] | None:
+    """The first term that what is left is a nice multiple of, the multiple, and by how many."""
+    if not len(terms):
+        return None
+    best = int(np.argmax(np.where(live, np.abs(view.mismatch) / _noise(view), 0.0)))
+    with np.errstate(all="ignore"):
+        constants = view.mismatch[best] / terms[:, best]
+        nice = np.abs(np.abs(constants)[:, None] / np.array(NICE) - 1).min(axis=1) < NICELY
+        rough = np.abs(constants[:, None] * terms - view.mismatch) <= ROUGHLY * np.abs(
+            view.mismatch
+        )
+    for index in np.flatnonzero(nice & rough[:, live].all(axis=1)):
+        term = np.where(live, terms[index], 0.0)
+        error = view.error + np.abs(term / term[best]) * view.error[best]
+        if view.explains(view.estimate + constants[index] * term, error).all():
+            entries = int(np.unique(np.round(np.abs(term[live]), 12)).size)
+            return (int(index), float(constants[index]), entries) if entries > 1 else None
+    return None
 
 
 def _proportional(view: View, term: Array) -> tuple[float, int] | None:
