@@ -7,6 +7,7 @@ differences of all outputs for each input entry.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -59,16 +60,26 @@ def measured_jacobians(
     if not chosen or not plain or not 2 <= total <= MOST_OUTPUTS:
         return {}
     try:
-        claims = list(_claims(subject, inputs, output, outputs, total))
-        return {
-            name: Jacobian(
-                _rows(claims, name, inputs[name]),
-                *_estimated(subject, inputs, ravel(outputs), name),
-            )
-            for name in chosen
-        }
+        # What the subject says at its point is told elsewhere; a neighbour may lie outside.
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _both(subject, inputs, output, chosen)
     except Exception:
         return {}
+
+
+def _both(
+    subject: Any, inputs: Mapping[str, Array], output: Any, names: list[str]
+) -> dict[str, Jacobian]:
+    outputs = named_outputs(output)
+    total = sum(array.size for array in outputs.values())
+    claims = list(_claims(subject, inputs, output, outputs, total))
+    return {
+        name: Jacobian(
+            _rows(claims, name, inputs[name]), *_estimated(subject, inputs, ravel(outputs), name)
+        )
+        for name in names
+    }
 
 
 def _is_small(array: Array) -> bool:
@@ -99,7 +110,7 @@ def _estimated(
     steps = STEP * coordinate_scales(inputs[name]).ravel()
     columns = [_column(subject, inputs, here, name, flat, step) for flat, step in enumerate(steps)]
     estimate, doubt, bend = (np.stack(part, axis=1) for part in zip(*columns, strict=True))
-    most = CURVED * np.abs(estimate).max(initial=0.0)
+    most = CURVED * np.abs(estimate[np.isfinite(estimate)]).max(initial=0.0)
     return np.where(np.maximum(doubt, bend) <= most, estimate, np.nan), FOURTH_ORDER * doubt
 
 

@@ -105,3 +105,10 @@ def test_inputs_are_not_written_to():
     x = np.ones(2)
     measured_jacobians(subject(lambda v: v["x"] * 1.0, writing), {"x": x}, np.zeros(2), ["x"])
     np.testing.assert_array_equal(x, np.ones(2))
+
+
+def test_a_neighbour_outside_of_the_domain_warns_nobody():
+    root = subject(lambda v: np.sqrt(v["x"]), lambda v, g: {"x": g})
+    found = measured_jacobians(root, {"x": np.array([0.0, 1.0])}, np.array([0.0, 1.0]), ["x"])["x"]
+    assert np.isnan(found.estimate[:, 0]).any()
+    np.testing.assert_allclose(found.estimate[1, 1], 0.5, rtol=1e-9)
