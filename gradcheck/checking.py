@@ -20,6 +20,7 @@ from gradcheck.directions import direction, gaussian
 from gradcheck.errors import GradientInconclusive, InvalidArgument, InvalidSubject, mismatch_type
 from gradcheck.exhaustive import check_every_entry
 from gradcheck.guilty_layer import find_guilty_layer
+from gradcheck.jacobians import measured_jacobians
 from gradcheck.oracles import quick_slope
 from gradcheck.point import Counted, Point, is_steering, shaped_cotangent, widened
 from gradcheck.probing import Outcome, check_inputs
@@ -33,6 +34,7 @@ from gradcheck.result import (
     EntryTable,
     Evaluations,
     Finding,
+    Jacobian,
     Severity,
     Verdict,
 )
@@ -790,8 +792,16 @@ class _Check:
             second_cotangent=None if scene is None else _known(scene, "second_cotangent"),
             second_claim=None if scene is None else _known(scene, "second_claim"),
             axes=self.options.axes,
+            jacobians=self._jacobians(entries),
         )
         return explain(case)
+
+    def _jacobians(self, entries: Mapping[str, EntryTable]) -> dict[str, Jacobian]:
+        """Of the wrong inputs, where they are small; a mismatch that is one of state has none."""
+        wrong = [name for name, table in entries.items() if table.wrong.any()]
+        if self.scene is None or not wrong:
+            return {}
+        return measured_jacobians(self.counted, self.inputs, self.scene.output, wrong)
 
     def _guilty_layer(self) -> str:
         subject = self.counted.subject
