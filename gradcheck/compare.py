@@ -114,10 +114,10 @@ def judge(
     return Verdict.INCONCLUSIVE, limit, _too_blunt(estimate)
 
 
-BLUNT = 0.1
-BLUNT_MARGIN = 2.0
-"""An estimate known to a tenth of the slope only, by noise, convicts at twice its bound: such a
-bound is a guess from a few samples."""
+BLUNT = 1e-4
+BLUNT_MARGIN = 4.0
+"""An estimate known to four digits or less, for its noise, convicts at four times its bound: such a
+bound is a guess from a few samples, and the mistakes that it can show are larger still."""
 
 LOST = 0.1
 """Share of the slope from which on the claim's own rounding decides nothing: it may excuse any."""

@@ -21,6 +21,7 @@ from gradcheck.entries import (
 )
 from gradcheck.hull import Membership, locate
 from gradcheck.oracles import quick_slope
+from gradcheck.oracles.complex_step import ORACLE as COMPLEX_STEP
 from gradcheck.point import Point
 from gradcheck.result import (
     Array,
@@ -63,6 +64,9 @@ ENOUGH_SAMPLES = 3
 
 NON_FINITE_LOOKED_AT = 8
 """Entries with a non-finite claim that are estimated, of each input."""
+
+MIXED = 1e3
+"""An entry is small beside the others if its step is so many times as long as itself."""
 
 TOO_FAR = "steps that fit some entries are too long for others"
 
@@ -320,6 +324,8 @@ class _Resolver:
         if membership is Membership.SMOOTH or not self._explains(comparison):
             return self._special_point(comparison)
         if membership is Membership.INSIDE:
+            if comparison.verdict is Verdict.INCONCLUSIVE and self.around.jitter > JITTER:
+                return self._by_entries(comparison)  # a smooth gradient bends so far, too
             return self._outcome(_accepted(comparison), kinks=1)
         if not math.isfinite(comparison.estimate.error):  # a jump, an infinite slope
             return self._inconclusive(comparison, comparison.reason)
@@ -437,7 +443,9 @@ class _Resolver:
 
     def _by_entries(self, comparison: Comparison) -> Outcome:
         """One direction could not decide: single entries may."""
-        if self.point.work[self.name].size > SMALL or comparison.estimate.local is Local.NOISY:
+        x = self.point.work[self.name]
+        noisy = comparison.estimate.local is Local.NOISY and not _is_mixed(x)
+        if x.size > SMALL or noisy:
             return self._inconclusive(comparison, comparison.reason)
         if not self.point.forward_mode:
             measured_wobble(self.point)
@@ -572,16 +580,22 @@ def doubt_name(local: Local) -> str:
     return names[local]
 
 
+def _is_mixed(x: Array) -> bool:
+    """Whether one step is far too long for some entry: it was chosen for much larger ones."""
+    return bool(np.any(np.abs(x) * MIXED < coordinate_scales(x)))
+
+
 def _is_zero(comparison: Comparison, rounding: float) -> bool:
     """Claim and estimate both zero as far as rounding lets one see."""
     estimate = comparison.estimate
+    doubt = estimate.doubt if estimate.oracle == COMPLEX_STEP else 0.0
     return (
         comparison.verdict is not Verdict.CORRECT
         and estimate.local in (Local.SMOOTH, Local.NOISY)
         and not estimate.note
-        and abs(comparison.claimed) <= rounding + estimate.doubt
+        and abs(comparison.claimed) <= rounding + doubt
         and math.isfinite(estimate.error)
-        and abs(estimate.value) <= estimate.error + estimate.doubt
+        and abs(estimate.value) <= estimate.error + doubt
     )
 
 

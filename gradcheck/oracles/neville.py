@@ -39,6 +39,10 @@ DRIFT_GROWTH = 5.0
 DRIFT_SAFETY = 2.0
 """Drift is what this many of the finest rungs agree on: on one side, and growing by less than 5."""
 
+UNEXPLAINED = 8.0
+"""How many times louder than measured noise finer rungs must be to be more than noise, and how many
+times they count then."""
+
 SLOW_POWER = 0.6
 """Quotients that approach their limit with less than this power of the step converge slowly: the
 columns of the tableau, made for whole powers, do not help them."""
@@ -162,17 +166,27 @@ def _loudest(
     quotients: Sequence[float],
     noises: Sequence[float],
 ) -> list[float]:
-    """For every candidate the noise of its rung, or what finer rungs disagree with it, if more."""
+    """For every candidate the noise of its rung, or what finer rungs disagree with it, if more.
+
+    Disagreement that grows towards finer rungs, and is far more than noise was measured to be, is
+    structure more often than noise: it counts `UNEXPLAINED` times.
+    """
     if not found:
         return []
     rungs = np.array([k for k, _, _ in found])
     values = np.array([value for _, value, _ in found])
-    h, q = np.array(steps), np.array(quotients)
+    h, q, noise = np.array(steps), np.array(quotients), np.array(noises)[rungs]
     with np.errstate(all="ignore"):
-        seen = np.abs(q - values[:, None]) * h
-    seen[np.arange(len(h)) <= rungs[:, None]] = 0.0
-    loudest: list[float] = np.fmax(np.fmax.reduce(seen, axis=1), np.array(noises)[rungs]).tolist()
-    return loudest
+        gaps = np.abs(q - values[:, None])
+        gaps[~np.isfinite(gaps) | (np.arange(len(h)) <= rungs[:, None])] = 0.0
+        seen = gaps * h
+    loudest = np.argmax(seen, axis=1)
+    each = np.arange(len(rungs))
+    most = seen[each, loudest]
+    grows = gaps[each, loudest] > gaps[each, rungs + 1]
+    most = np.where(grows & (most > UNEXPLAINED * noise), UNEXPLAINED * most, most)
+    both: list[float] = np.maximum(most, noise).tolist()
+    return both
 
 
 def _resolved(

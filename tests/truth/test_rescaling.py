@@ -16,8 +16,13 @@ DOUBLE = [
     for twin in TWINS
     if all(x.dtype != np.float16 for x in inputs_of(twin.generic_point()).values())
 ]
+BOUND_TO_UNITS = {
+    "pool-floor-division": "rounds to whole numbers, which is no error beside 1e12",
+    "projection-float32": "the dtype of the gradient is wrong, and new units give it another one",
+    "logsigmoid-cancels": "a tail of 1e-17, of which nothing is left to see beside 1e8",
+}
 # A change of units copies the arrays, which cures bugs of memory.
-NUMERIC = [twin for twin in DOUBLE if twin.symptom is None]
+NUMERIC = [twin for twin in DOUBLE if twin.symptom is None and twin.id not in BOUND_TO_UNITS]
 each_twin = pytest.mark.parametrize("twin", DOUBLE, ids=[twin.id for twin in DOUBLE])
 
 
