@@ -564,6 +564,10 @@ def _why_uninformative(result: CheckResult) -> str:
     return next((text for text in (*doubts, *undecided) if text), "nothing could be decided")
 
 
+class _Enough(BaseException):
+    """Ends a run of Hypothesis: the checks that a failure is worth are spent."""
+
+
 class _Run:
     """One run of a property: explore, shrink, tell."""
 
@@ -594,6 +598,8 @@ class _Run:
             self._hypothesis_test()()
         except hypothesis.errors.Unsatisfiable:
             return []  # every example was refused, and the tally knows why
+        except _Enough:
+            return list(self.found)
         except (GradientMismatch, BaseExceptionGroup) as error:
             single = list(leaves(error))
             others = [leaf for leaf in single if not isinstance(leaf, GradientMismatch)]
@@ -664,13 +670,16 @@ class _Run:
         __tracebackhide__ = True
         self.calls += 1
         if self.found and self.calls > self.last_call and repr(case) not in self.failing:
-            return  # enough was spent; what failed once keeps failing, so that Hypothesis can end
+            if not self.tested.option_strategies:
+                raise _Enough  # what is left is arrays, and they are reduced afterwards
+            return  # what failed once keeps failing, so that Hypothesis can end
         # Hypothesis gets to one case by many ways, and most ways of shrinking lead back to it.
         known = self.failing.get(repr(case)) if _is_written_in_full(case) else None
         kind = known or self._failure(case)
         if kind is None:
             return
-        self.found[kind] = case
+        if kind not in self.found or _entries(case) <= _entries(self.found[kind]):
+            self.found[kind] = case
         raise kind(f"{self.tested.name}: wrong")
 
     def _failure(self, case: Case) -> type[GradientMismatch] | None:
@@ -809,6 +818,10 @@ def _is_plain(value: Any) -> bool:
     if isinstance(value, (tuple, list)):
         return all(map(_is_plain, value))
     return type(value) in PLAIN
+
+
+def _entries(case: Case) -> int:
+    return sum(array.size for array in _inputs_of(case).values())
 
 
 def _richness(case: Case) -> int:
