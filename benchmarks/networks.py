@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -44,12 +49,22 @@ def pair(activation, *, is_loss=True):
     return forward, backward
 
 
-def drawn_by_hypothesis(count, low=-3, high=3):
-    """Inputs of small networks as `floats(low, high)` draws them; the same ones in every run."""
+def drawn_by_hypothesis(count):
+    """Inputs of small networks as `floats(-3, 3)` draws them; the same ones in every run.
+
+    In a process of its own: Hypothesis draws constants of the modules that happen to be loaded.
+    """
+    command = [sys.executable, "-m", "benchmarks.networks", str(count)]
+    root = Path(__file__).resolve().parent.parent
+    return pickle.loads(
+        subprocess.run(command, cwd=root, stdout=subprocess.PIPE, check=True).stdout
+    )
+
+
+def _drawn(count):
     points = []
     arrays = {
-        name: hnp.arrays(float, shape, elements=st.floats(low, high))
-        for name, shape in SMALL.items()
+        name: hnp.arrays(float, shape, elements=st.floats(-3, 3)) for name, shape in SMALL.items()
     }
 
     @settings(
@@ -113,3 +128,7 @@ def as_one_vector(problem):
         return (np.concatenate([g.ravel() for g in gradients]),)
 
     return Problem(problem.name, forward, backward, {"theta": theta}, problem.kinks)
+
+
+if __name__ == "__main__":
+    pickle.dump(_drawn(int(sys.argv[1])), sys.stdout.buffer)
