@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks import networks
 from benchmarks.measuring import interleaved, medians
 from benchmarks.page import Table, ahead
-from benchmarks.peers import Answer, installed, select
+from benchmarks.peers import Answer, forget, installed, select
 
 DIRECTIONAL = ("gradcheck", "gradcheck, no relations", "torch, fast", "jax", "autograd",
                "scipy check_grad, random")  # fmt: skip
@@ -45,6 +45,7 @@ def floor(problem):
 
 def measured(problem, peers, rounds):
     """CPU time over the floor, and the calls, by name of the peer; those that pass only."""
+    forget()
     passing = [peer for peer in peers if peer.judge(problem) is Answer.PASS]
     actions = {peer.name: lambda peer=peer: peer.judge(problem) for peer in passing}
     seconds = medians(interleaved({"floor": floor(problem), **actions}, rounds))
