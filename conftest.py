@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy.fft  # noqa: F401  (a test run inside a test forgets what it imported, and fft loads once)
 from hypothesis import Phase, settings
 
 pytest_plugins = ["pytester"]
