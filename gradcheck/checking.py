@@ -39,7 +39,7 @@ from gradcheck.result import (
     Verdict,
 )
 from gradcheck.subject import FunctionSubject, LayerCall, LayeredSubject
-from gradcheck.tied import tied_inputs
+from gradcheck.tied import tied_entries, tied_inputs
 from gradcheck.trees import Array, Arrays, is_differentiable, named_outputs
 
 SHOWN_COMPARISONS = 64
@@ -488,7 +488,7 @@ class _Check:
                 warnings.simplefilter("ignore")  # what the subject says at x is noted already
                 self._estimate(names)
                 self.counted.relating = True  # what follows are relations that need an estimate
-                self._tied_inputs(names)
+                self._ties(names)
                 self._second_point()
         return self._result()
 
@@ -686,10 +686,13 @@ class _Check:
         for outcome in self.outcomes:
             self.findings.extend(outcome.findings)
 
-    def _tied_inputs(self, names: list[str]) -> None:
+    def _ties(self, names: list[str]) -> None:
         wrong = any(outcome.verdict is Verdict.WRONG for outcome in self.outcomes)
-        if self.point is not None and not self.forward_mode and not wrong:
-            self.findings.extend(tied_inputs(self.point, names))
+        lenient = self.options.kinks == "lenient"
+        if self.point is None or self.forward_mode or wrong or lenient:
+            return
+        self.findings.extend(tied_entries(self.point, names))
+        self.findings.extend(tied_inputs(self.point, names))
 
     def _second_point(self) -> None:
         """The claim after a visit elsewhere must be right there: a stale cache repeats itself."""

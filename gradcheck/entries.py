@@ -284,20 +284,21 @@ def best_estimate(point: Point, ray: Ray, target: float) -> Estimate:
     blunt = estimate.error > target and estimate.local in (Local.SMOOTH, Local.NOISY)
     if blunt and point.is_analytic(list(ray.direction)) is not False:
         estimate = sharpened(ray, estimate)
-    places = point.coarseness(list(ray.direction))
-    if places > 1.0:  # the claim was computed in a narrower dtype than the slope
-        doubt = LAST_PLACES * places * ray.rounding()
-        estimate = replace(estimate, doubt=max(estimate.doubt, doubt))
-    return estimate
+    doubt = LAST_PLACES * point.coarseness(list(ray.direction)) * ray.rounding()
+    return replace(estimate, doubt=max(estimate.doubt, doubt))
 
 
 LAST_PLACES = 16.0
-"""Last places of the function's values, or levels of its noise, below which a slope that is sharper
-than they are calls nothing a bug: a claim made of these values, as ``1 - tanh(x)**2``, cannot be
-better. The complex step is so sharp, and float64 is beside a float32 claim."""
+"""Last places of the function's values in the dtype of the claim, or levels of its noise, over the
+length of the direction, below which a difference is called no bug: a claim made of these values, as
+``1 - tanh(x)**2``, cannot be better. Long steps, the complex step, and float64 beside a float32
+claim give slopes that are sharper."""
 
 HEADROOM = 600
 """No direction is shorter than this many powers of two beside 1, but for numbers taken as zeros."""
+
+BESIDE_LARGE = 2.0**10
+"""How many times longer than a direction steps may become for the size of the inputs alone."""
 
 BELIEVED = 0.1
 """A complex step counts only where the differences know the slope to 10 %, and agree with it."""
@@ -331,13 +332,18 @@ def _agrees(value: float, estimate: Estimate) -> bool:
 
 
 def headroom(ray: Ray) -> int:
-    """Powers of two by which steps may outgrow a direction that is short beside 1, or beside x."""
+    """Powers of two by which steps may outgrow a direction that is short beside 1.
+
+    Beside large inputs they may outgrow it by a little only: a short direction there is that of
+    numbers which share an offset, or of a small one among large ones, and made of their differences.
+    """
     longest = max(float(np.max(np.abs(v), initial=0.0)) for v in ray.direction.values())
     if longest == 0.0:
         return 0
     with np.errstate(all="ignore"):
         sizes = [float(np.max(np.abs(ray.inputs[name]), initial=0.0)) for name in ray.direction]
-    room = max([1.0, *(size for size in sizes if math.isfinite(size))])
+    finite = [min(size, BESIDE_LARGE * longest) for size in sizes if math.isfinite(size)]
+    room = max([1.0, *finite])
     return max(0, min(HEADROOM, math.frexp(room)[1] - math.frexp(longest)[1]))
 
 

@@ -251,7 +251,7 @@ class _Resolver:
             return self._zero(comparison)
         self._sample(FIRST_SAMPLES, comparison)
         if self.around.refutes(self.name):
-            return self._wrong(comparison)
+            return self._refuted(comparison)
         if len(self.around.samples(self.name)) < ENOUGH_SAMPLES:
             return self._without_samples(comparison)
         return self._at_a_kink(comparison)
@@ -319,7 +319,7 @@ class _Resolver:
                 break
             self._sample(more, comparison)
             if self.around.refutes(self.name):
-                return self._wrong(comparison)
+                return self._refuted(comparison)
             membership = self._locate()
         if membership is Membership.SMOOTH or not self._explains(comparison):
             return self._special_point(comparison)
@@ -460,11 +460,24 @@ class _Resolver:
             self._blame(outcome, found)
         return outcome
 
+    def _refuted(self, comparison: Comparison) -> Outcome:
+        """Claims nearby are wrong; unless no entry is, and nothing but them accuses the claim.
+
+        They were judged without a look at what rounding costs them.
+        """
+        outcome = self._wrong(comparison)
+        accused = comparison.verdict is Verdict.WRONG or self.point.forward_mode
+        named = any(c.verdict is Verdict.WRONG and c.index is not None for c in outcome.comparisons)
+        if outcome.verdict is Verdict.WRONG and not accused and not named:
+            return self._inconclusive(comparison, comparison.reason)
+        return outcome
+
     def _wrong(self, comparison: Comparison, *, at_kink: bool = False) -> Outcome:
         """The input is wrong; at a kink all entries together may be, and none of them alone."""
         wrong = replace(comparison, verdict=Verdict.WRONG)
         outcome = Outcome(self.name, Verdict.WRONG, [wrong], self.findings)
         if not self.point.forward_mode:
+            measured_wobble(self.point)
             found = localise(
                 self.point, self.name, self.negligible, self.probe.direction, len(self.doubtful)
             )

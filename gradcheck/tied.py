@@ -1,4 +1,4 @@
-"""Two inputs that are equal somewhere, moved together: what neither direction alone can show."""
+"""Numbers that are equal, moved together: what no direction that parts them can show."""
 
 from __future__ import annotations
 
@@ -14,12 +14,19 @@ from gradcheck.entries import best_estimate, meets
 from gradcheck.oracles import quick_slope
 from gradcheck.point import Point
 from gradcheck.result import Array, Comparison, Finding, Local, Severity, Verdict
+from gradcheck.trees import Arrays
 
 GROSS = 1e-2
 """Relative error looked for: a tie that is credited twice, or not at all, is off by far more."""
 
 MODERATE = 1e6
 """Ties of larger numbers are left alone: beside them a step may be too long for the small ones."""
+
+COMPARABLE = 1e3
+"""Entries this many times smaller than huge ones are left where they are."""
+
+LARGEST = 4096
+"""Entries of the largest input that is looked at for ties of its own: small ones show them too."""
 
 MOST_PAIRS = 3
 """Pairs of inputs looked at, of two forwards each."""
@@ -37,7 +44,38 @@ def tied_inputs(point: Point, names: Sequence[str]) -> Iterator[Finding]:
     for one, other in itertools.islice(pairs, MOST_PAIRS):
         comparison = _compare_together(point, one, other)
         if comparison is not None:
-            yield _finding(comparison, one, other)
+            what = f"{one!r} and {other!r} are equal in places. Moved along both together,"
+            yield _finding(comparison, "tied-inputs", what)
+
+
+def tied_entries(point: Point, names: Sequence[str]) -> Iterator[Finding]:
+    """Findings for inputs whose own entries tie and are credited twice, or not at all.
+
+    A maximum kinks where entries tie; but along a direction that keeps them tied it is smooth.
+    """
+    for name in names:
+        x = point.work[name]
+        if x.dtype.kind != "f" or not 1 < x.size <= LARGEST:
+            continue
+        v = _keeping_ties(point, x)
+        if v is None:
+            continue
+        comparison = _compare_along(point, {name: v})
+        if comparison is not None:
+            what = f"{name!r} has equal entries. Moved so that they stay equal,"
+            yield _finding(comparison, "tied-entries", what)
+
+
+def _keeping_ties(point: Point, x: Array) -> Array | None:
+    """A direction in which equal entries move alike; ``None`` where there are none."""
+    values, places = np.unique(x, return_inverse=True)
+    if values.size == x.size or not np.all(np.isfinite(x)):
+        return None
+    largest = float(np.max(np.abs(values)))
+    # Beside huge numbers the step is too long for small ones: those stay.
+    alike = np.abs(values) * COMPARABLE >= largest if largest > MODERATE else np.ones(values.size)
+    moved = gaussian(point.generator, values) * alike * max(largest, 1.0 if largest == 0 else 0.0)
+    return np.asarray(moved[places.reshape(-1)].reshape(x.shape))
 
 
 def _tie(point: Point, one: str, other: str) -> bool:
@@ -50,27 +88,31 @@ def _ties(x: Array, y: Array) -> Array:
 
 
 def _compare_together(point: Point, one: str, other: str) -> Comparison | None:
-    """The comparison along both inputs where it is grossly wrong on a smooth function."""
     x = point.work[one]
     scales = np.minimum(coordinate_scales(x), MODERATE)
     v = np.where(_ties(x, point.work[other]), gaussian(point.generator, x) * scales, 0.0)
-    ray = point.ray({one: v, other: v})
-    claimed = point.slope(one, v) + point.slope(other, v)
-    rounding = point.rounding(one, v) + point.rounding(other, v)
+    return _compare_along(point, {one: v, other: v})
+
+
+def _compare_along(point: Point, directions: Arrays) -> Comparison | None:
+    """The comparison along a direction where the claim is grossly wrong on a smooth function."""
+    claimed = sum(point.slope(name, v) for name, v in directions.items())
+    rounding = sum(point.rounding(name, v) for name, v in directions.items())
+    ray = point.ray(directions)
     if not math.isfinite(claimed) or meets(claimed, quick_slope(ray), GROSS, rounding):
         return None
     estimate = best_estimate(point, ray, GROSS * abs(claimed))
-    found = compare(one, None, claimed, estimate, rtol=GROSS, slack=rounding)
+    name = next(iter(directions))
+    found = compare(name, None, claimed, estimate, rtol=GROSS, slack=rounding)
     return found if found.verdict is Verdict.WRONG and estimate.local is Local.SMOOTH else None
 
 
-def _finding(comparison: Comparison, one: str, other: str) -> Finding:
-    seen = f"{comparison.claimed:.7g}, where the slope is {comparison.estimate.value:.7g}"
+def _finding(comparison: Comparison, finding: str, what: str) -> Finding:
     return Finding(
-        "tied-inputs",
-        f"{one!r} and {other!r} are equal in places. Along both together their claims add up to "
-        f"{seen}. Expected the shares of a tie to add up to one. Do: credit one of the two, or "
-        "half of each.",
+        finding,
+        f"{what} the claims add up to {comparison.claimed:.7g}, where the slope is "
+        f"{comparison.estimate.value:.7g}. Expected the shares of a tie to add up to one. Do: "
+        "credit one of the tied, or a share of each.",
         Severity.FAILURE,
-        one,
+        comparison.input,
     )

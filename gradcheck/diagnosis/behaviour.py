@@ -62,6 +62,16 @@ CAUSES: dict[str, tuple[str, float, str]] = {
         0.7,
         "the gradient has another dtype than its input",
     ),
+    "narrowed": (
+        "low-precision",
+        0.9,
+        "the gradient goes through float32",
+    ),
+    "tied": (
+        "wrong-at-ties",
+        0.8,
+        "a tie is credited twice, or not at all",
+    ),
     "zero-cotangent": (
         "ignores-cotangent",
         0.62,

@@ -58,6 +58,9 @@ ONE_SIDED_SAFETY = 4.0
 """How much wider the bound is at the edge of a domain: no other side can contradict it, and the
 function may bend there like a broken power of the distance."""
 
+UNRESOLVED = 0.25
+"""A step of which rounding takes more than this share is no step of that length."""
+
 RAGGED = "the function is defined only here and there around the point"
 
 EPS = 2.0**-52
@@ -122,6 +125,7 @@ class _Ladder:
         self.grained = False
         self.ceiling = COARSEST_EXPONENT
         self.samples: dict[int, tuple[float, float]] = {}
+        self.missed: dict[int, float] = {}
         self.central: Limits | None = None
         self._sides: dict[str, _Quotients] = {}
         self._limits: dict[str, Limits | None] = {}
@@ -134,7 +138,10 @@ class _Ladder:
     def climb(self, exponents: Sequence[int]) -> None:
         for exponent in exponents:
             step = 2.0**exponent
-            if exponent not in self.samples and self.ray.resolves(step):
+            if exponent in self.samples:
+                continue
+            self.missed[exponent] = self.ray.missed(step)
+            if self.missed[exponent] <= UNRESOLVED:
                 self.samples[exponent] = (self.ray.offset(step), self.ray.offset(-step))
         self._extrapolate()
 
@@ -156,8 +163,8 @@ class _Ladder:
                     steps, quotients, noises = sides[name]
                     steps.append(step)
                     quotients.append(quotient)
-                    # A value far from f(x) is rounded by its own size, and so is its argument.
-                    noises.append(max(noise, EPS * moved))
+                    # A value far from f(x) is rounded by its own size, its argument as it is.
+                    noises.append(max(noise, (EPS + self.missed[exponent]) * moved))
         self._sides, self._limits = sides, {}
         # A kink in the slope itself (Huber's, at its corner) leaves an error linear in the step.
         even, linear = (self._extrapolated("central", power) for power in (2, 1))

@@ -17,10 +17,6 @@ UNDERFLOW = 2.0**-1074
 """Rounding error of a value that underflows, zero included."""
 
 
-UNRESOLVED = 0.25
-"""A step of which rounding takes more than this share is no step of that length."""
-
-
 class Ray:
     """The projection of a subject on one direction and one cotangent.
 
@@ -94,13 +90,13 @@ class Ray:
             moved[name] = np.asarray(np.add(x, shift, out=shift if reusable else None))
         return moved
 
-    def resolves(self, step: float) -> bool:
-        """Whether ``x + step v`` is there in floating point: one far below the last place is not.
+    def missed(self, step: float) -> float:
+        """Share of a step that rounding takes: how far ``x + step v`` is from where it should be.
 
         >>> ray = Ray(lambda a: a["x"], {"x": np.full(1, 1e10)}, {"x": np.ones(1)},
         ...           {"out": np.ones(1)})
-        >>> ray.resolves(1e-3), ray.resolves(1e-7)
-        (True, False)
+        >>> ray.missed(1.0), ray.missed(1e-7)
+        (0.0, 1.0)
         """
         missed = asked = 0.0
         with np.errstate(all="ignore"):
@@ -111,7 +107,7 @@ class Ray:
                     off = (((x + wanted) - x) - wanted) / longest
                     missed += float(np.sum(np.abs(off) ** 2)) * longest
                     asked += float(np.sum(np.abs(wanted / longest) ** 2)) * longest
-        return not missed > UNRESOLVED**2 * asked
+        return math.sqrt(missed / asked) if asked > 0.0 and math.isfinite(missed) else 0.0
 
     def outputs(self, step: float) -> Arrays | None:
         """``f(x + step v)`` by output name, or ``None`` where the function raises."""

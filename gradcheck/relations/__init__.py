@@ -74,6 +74,7 @@ _ALL = (
     Relation("claimed", structure.claimed),
     Relation("shape", structure.shape),
     Relation("dtype", structure.dtype),
+    Relation("narrowed", structure.narrowed),
     Relation("finite", structure.finite),
     Relation("unmutated", repetition.unmutated, 1, 2),
     Relation("deterministic", repetition.deterministic, 1, 0),

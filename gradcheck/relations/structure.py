@@ -77,6 +77,46 @@ def dtype(scene: Scene) -> Iterator[Finding]:
             )
 
 
+def narrowed(scene: Scene) -> Iterator[Finding]:
+    """A float64 gradient was not cast to float32 on its way.
+
+    Numbers that a random cotangent went into use all their bits, so that not even two of them fit
+    float32 by chance; but where the function computes in float32 its gradient may.
+    """
+    if any(map(_fits_float32, (*scene.outputs.values(), *scene.cotangents.values()))):
+        return
+    for name, array, grad in _float_pairs(scene):
+        if array.dtype == np.float64 == grad.dtype and _fits_float32(grad):
+            yield failure(
+                "narrowed",
+                f"every entry of the gradient for {name} fits float32, though inputs, outputs and "
+                "cotangent are float64. Expected all their digits. Do: look for a cast to float32, "
+                "or a float32 buffer, in the backward.",
+                name,
+            )
+
+
+NARROW_LEAST = 2
+"""So many numbers must fit float32: each does by chance once in 2**29."""
+
+FEW_DIGITS = 2.0**14
+"""Numbers of so few binary digits are no cast ones: what a sum that cancels leaves has few, too."""
+
+
+def _fits_float32(array: Array) -> bool:
+    """Whether an array of several numbers that are not all zero loses nothing in float32."""
+    if array.dtype != np.float64 or array.size > LARGEST_LOOKED_AT:
+        return False
+    with np.errstate(all="ignore"):
+        same = bool(np.all(array.astype(np.float32).astype(np.float64) == array))
+    digits = np.frexp(array)[0] * FEW_DIGITS
+    return same and int(np.count_nonzero(digits % 1.0)) >= NARROW_LEAST
+
+
+LARGEST_LOOKED_AT = 65536
+"""Entries of the largest array that is looked at: a cast is in small ones as well."""
+
+
 def finite(scene: Scene) -> Iterator[Finding]:
     """Gradients are finite where the value is.
 
