@@ -334,8 +334,8 @@ def _agrees(value: float, estimate: Estimate) -> bool:
 def headroom(ray: Ray) -> int:
     """Powers of two by which steps may outgrow a direction that is short beside 1.
 
-    Beside large inputs they may outgrow it by a little only: a short direction there is that of
-    numbers which share an offset, or of a small one among large ones, and made of their differences.
+    Beside large inputs they may outgrow it by a little only: a short direction there is that of a
+    small number among large ones, or of numbers that share an offset: their differences matter.
     """
     longest = max(float(np.max(np.abs(v), initial=0.0)) for v in ray.direction.values())
     if longest == 0.0:
