@@ -488,7 +488,7 @@ class _Check:
                 warnings.simplefilter("ignore")  # what the subject says at x is noted already
                 self._estimate(names)
                 self.counted.relating = True  # what follows are relations that need an estimate
-                self._ties(names)
+                self._ties()
                 self._second_point()
         return self._result()
 
@@ -686,13 +686,14 @@ class _Check:
         for outcome in self.outcomes:
             self.findings.extend(outcome.findings)
 
-    def _ties(self, names: list[str]) -> None:
+    def _ties(self) -> None:
         wrong = any(outcome.verdict is Verdict.WRONG for outcome in self.outcomes)
         lenient = self.options.kinks == "lenient"
         if self.point is None or self.forward_mode or wrong or lenient:
             return
-        self.findings.extend(tied_entries(self.point, names))
-        self.findings.extend(tied_inputs(self.point, names))
+        sound = [outcome.name for outcome in self.outcomes if _may_tie(outcome)]
+        self.findings.extend(tied_entries(self.point, sound))
+        self.findings.extend(tied_inputs(self.point, sound))
 
     def _second_point(self) -> None:
         """The claim after a visit elsewhere must be right there: a stale cache repeats itself."""
@@ -832,6 +833,12 @@ class _Check:
             options=dict(self.call.options or {}),
             rtol=self.options.rtol,
         )
+
+
+def _may_tie(outcome: Outcome) -> bool:
+    """Whether an input is as it should be, but for a kink that may be a tie."""
+    kinks = any(finding.name == "kink-undecided" for finding in outcome.findings)
+    return outcome.verdict is Verdict.CORRECT or kinks
 
 
 def _known(scene: Scene, key: str) -> Any:

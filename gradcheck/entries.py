@@ -41,13 +41,16 @@ ABOVE_NOISE = 2.0**34
 its noise: half of the digits are left to see the slope by, half of them to see it bend."""
 
 EPS = 2.0**-52
+MIXED = 1e3
+"""An entry is small beside the others if its step is so many times as long as itself."""
+
 LONGEST = 0.25
 """The longest step of a ladder."""
 
 KNOWN = 0.5
 """Relative error up to which an estimate is heard against another one."""
 
-SWALLOWED = "the function stands still: beside numbers this large its own rounding may swallow it"
+SWALLOWED = "beside numbers this large rounding may swallow what a small one does"
 
 CONTRADICTION = "the complex step agrees with the claim, and differences do not"
 
@@ -203,7 +206,8 @@ class _Climber:
             found = _nearer(found, self.climb(other))
         if found.verdict is not Verdict.WRONG:
             return found
-        if found.estimate.value == 0.0 and self.point.has_coarse_places():
+        alone = found.estimate.value == 0.0 or is_mixed(self.point.work[self.name])
+        if alone and self.point.has_coarse_places():
             return replace(found, verdict=Verdict.INCONCLUSIVE, reason=SWALLOWED)
         if self._complex_step_confirms(found, scale):
             return replace(found, verdict=Verdict.INCONCLUSIVE, reason=CONTRADICTION)
@@ -264,6 +268,11 @@ def _nearer(found: Comparison, again: Comparison) -> Comparison:
     seen = again.estimate
     consistent = abs(again.claimed - seen.value) <= seen.error <= KNOWN * abs(seen.value)
     return again if consistent else found
+
+
+def is_mixed(x: Array) -> bool:
+    """Whether one step is far too long for some entry: it was chosen for much larger ones."""
+    return bool(np.any(np.abs(x) * MIXED < coordinate_scales(x)))
 
 
 def own_scale(x: Array, flat: int) -> float:

@@ -15,6 +15,7 @@ from gradcheck.entries import (
     Entries,
     best_estimate,
     gather_evidence,
+    is_mixed,
     localise,
     look_at,
     meets,
@@ -65,10 +66,10 @@ ENOUGH_SAMPLES = 3
 NON_FINITE_LOOKED_AT = 8
 """Entries with a non-finite claim that are estimated, of each input."""
 
-MIXED = 1e3
-"""An entry is small beside the others if its step is so many times as long as itself."""
+CLEARLY = 4.0
+"""A difference of so many limits along a direction must show in some entry."""
 
-TOO_FAR = "steps that fit some entries are too long for others"
+TOO_FAR = "along a direction claim and estimate differ, and for no single entry"
 
 NOISE_SHARE = 1e-4
 """The jitter around a noisy function grows until noise is this share of what a sample shows."""
@@ -444,7 +445,7 @@ class _Resolver:
     def _by_entries(self, comparison: Comparison) -> Outcome:
         """One direction could not decide: single entries may."""
         x = self.point.work[self.name]
-        noisy = comparison.estimate.local is Local.NOISY and not _is_mixed(x)
+        noisy = comparison.estimate.local is Local.NOISY and not is_mixed(x)
         if x.size > SMALL or noisy:
             return self._inconclusive(comparison, comparison.reason)
         if not self.point.forward_mode:
@@ -483,11 +484,17 @@ class _Resolver:
             )
             if found.rescaled and found.verdict is not Verdict.WRONG:
                 return self._acquitted(comparison, found)
-            coarse = self.point.has_coarse_places() and not at_kink
-            if coarse and found.verdict is not Verdict.WRONG:
+            alone = not at_kink and found.verdict is not Verdict.WRONG
+            if alone and self._unsupported(comparison, found):
                 return self._inconclusive(comparison, TOO_FAR)
             self._blame(outcome, found)
         return outcome
+
+    def _unsupported(self, comparison: Comparison, found: Entries) -> bool:
+        """Whether all entries were looked at, or none can be trusted, and one should have shown."""
+        if self.point.has_coarse_places():
+            return True
+        return found.table.complete and comparison.difference > CLEARLY * comparison.limit
 
     def _acquitted(self, comparison: Comparison, found: Entries) -> Outcome:
         """No entry is wrong: the direction moved some of them too far."""
@@ -591,11 +598,6 @@ def doubt_name(local: Local) -> str:
         Local.NOISY: "noisy-forward",
     }
     return names[local]
-
-
-def _is_mixed(x: Array) -> bool:
-    """Whether one step is far too long for some entry: it was chosen for much larger ones."""
-    return bool(np.any(np.abs(x) * MIXED < coordinate_scales(x)))
 
 
 def _is_zero(comparison: Comparison, rounding: float) -> bool:
