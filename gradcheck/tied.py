@@ -25,6 +25,9 @@ MODERATE = 1e6
 COMPARABLE = 1e3
 """Entries this many times smaller than huge ones are left where they are."""
 
+ORDINARY = 1e-6
+"""Smaller shares of the largest number are no measure for the others."""
+
 LARGEST = 4096
 """Entries of the largest input that is looked at for ties of its own: small ones show them too."""
 
@@ -71,10 +74,14 @@ def _keeping_ties(point: Point, x: Array) -> Array | None:
     values, places = np.unique(x, return_inverse=True)
     if values.size == x.size or not np.all(np.isfinite(x)):
         return None
-    largest = float(np.max(np.abs(values)))
-    # Beside huge numbers the step is too long for small ones: those stay.
-    alike = np.abs(values) * COMPARABLE >= largest if largest > MODERATE else np.ones(values.size)
-    moved = gaussian(point.generator, values) * alike * max(largest, 1.0 if largest == 0 else 0.0)
+    sizes = np.abs(values)
+    largest = float(sizes.max())
+    # Each moves by its own size, so that none crosses another; zeros by that of the least ordinary.
+    ordinary = sizes[sizes > ORDINARY * largest]
+    scales = np.where(values == 0.0, ordinary.min(initial=largest or 1.0), sizes)
+    if largest > MODERATE:  # beside huge numbers the step is too long for small ones: those stay
+        scales[sizes * COMPARABLE < largest] = 0.0
+    moved = gaussian(point.generator, values) * scales
     return np.asarray(moved[places.reshape(-1)].reshape(x.shape))
 
 

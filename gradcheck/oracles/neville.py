@@ -52,13 +52,18 @@ RELATIVE_FLOOR = 1e-10
 
 
 class Limit(NamedTuple):
-    """An extrapolated value, the bound on its error, and the parts the bound is made of."""
+    """An extrapolated value, the bound on its error, and the parts the bound is made of.
+
+    ``structure`` comes on top where nothing contradicts the value: what finer rungs disagree with
+    it may be more than noise.
+    """
 
     value: float
     error: float
     truncation: float
     noise: float
     rung: int
+    structure: float = 0.0
 
 
 def tableau(quotients: Sequence[float], ratios: Sequence[float]) -> list[list[float]]:
@@ -142,13 +147,13 @@ def extrapolate(
     tails = _slow_tails(quotients, steps, noises)
     found = list(candidates(tableau(quotients[: max(0, reached)], ratios)))
     limits: list[Limit] = []
-    for (k, value, truncation), loudest in zip(
+    for (k, value, truncation), (loudest, beyond) in zip(
         found, _loudest(found, steps, quotients, noises), strict=True
     ):
         drowned = SAFETY_NOISE * loudest / steps[k] + hidden
         left = SAFETY_TRUNCATION * max(truncation, tails[k])
         error = left + drowned + RELATIVE_FLOOR * abs(value)
-        limits.append(Limit(value, error, left, drowned, k))
+        limits.append(Limit(value, error, left, drowned, k, SAFETY_NOISE * beyond / steps[k]))
     if not limits:
         return None
     steady, fine = _two_answers(limits)
@@ -156,7 +161,7 @@ def extrapolate(
     drift = _drift(quotients, fine.value, finest)
     if drift > 0.0:
         drift += tails[finest[0]]
-    drifted = fine._replace(error=max(fine.error, DRIFT_SAFETY * drift))
+    drifted = fine._replace(error=max(fine.error + fine.structure, DRIFT_SAFETY * drift))
     return Limits(drifted if steady is fine else steady, drifted)
 
 
@@ -165,14 +170,14 @@ def _loudest(
     steps: Sequence[float],
     quotients: Sequence[float],
     noises: Sequence[float],
-) -> list[float]:
+) -> Iterator[tuple[float, float]]:
     """For every candidate the noise of its rung, or what finer rungs disagree with it, if more.
 
     Disagreement that grows towards finer rungs, and is far more than noise was measured to be, is
-    structure more often than noise: it counts `UNEXPLAINED` times.
+    structure more often than noise: the second number is what comes on top for it.
     """
     if not found:
-        return []
+        return
     rungs = np.array([k for k, _, _ in found])
     values = np.array([value for _, value, _ in found])
     h, q, noise = np.array(steps), np.array(quotients), np.array(noises)[rungs]
@@ -184,9 +189,8 @@ def _loudest(
     each = np.arange(len(rungs))
     most = seen[each, loudest]
     grows = gaps[each, loudest] > gaps[each, rungs + 1]
-    most = np.where(grows & (most > UNEXPLAINED * noise), UNEXPLAINED * most, most)
-    both: list[float] = np.maximum(most, noise).tolist()
-    return both
+    beyond = np.where(grows & (most > UNEXPLAINED * noise), (UNEXPLAINED - 1.0) * most, 0.0)
+    yield from zip(np.maximum(most, noise).tolist(), beyond.tolist(), strict=True)
 
 
 def _resolved(
