@@ -484,17 +484,19 @@ class _Resolver:
             )
             if found.rescaled and found.verdict is not Verdict.WRONG:
                 return self._acquitted(comparison, found)
-            alone = not at_kink and found.verdict is not Verdict.WRONG
-            if alone and self._unsupported(comparison, found):
+            alone = found.verdict is not Verdict.WRONG
+            if alone and self._unsupported(comparison, found, at_kink):
                 return self._inconclusive(comparison, TOO_FAR)
             self._blame(outcome, found)
         return outcome
 
-    def _unsupported(self, comparison: Comparison, found: Entries) -> bool:
+    def _unsupported(self, comparison: Comparison, found: Entries, at_kink: bool) -> bool:
         """Whether all entries were looked at, or none can be trusted, and one should have shown."""
-        if self.point.has_coarse_places():
-            return True
-        return found.table.complete and comparison.difference > CLEARLY * comparison.limit
+        coarse = self.point.has_coarse_places()
+        if at_kink:  # the kink may be a bend that is sharp beside huge numbers only
+            return coarse and is_mixed(self.point.work[self.name])
+        clear = found.table.complete and comparison.difference > CLEARLY * comparison.limit
+        return coarse or clear
 
     def _acquitted(self, comparison: Comparison, found: Entries) -> Outcome:
         """No entry is wrong: the direction moved some of them too far."""

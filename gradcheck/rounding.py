@@ -24,9 +24,11 @@ the edge of a domain some of these points are outside, and others are tried."""
 EPS = 2.0**-52
 
 SLOPE_WOBBLES = (1, 3)
+SLOPE_SAFETY = 64.0
 CONDITIONED = 0.5
 """Slopes are measured again at two points a few last places away if claim and estimate differ by
-less than this share: more than a factor of two would show in the claims nearby as well."""
+less than this share: more than a factor of two would show in the claims nearby as well. Two slopes
+that lie apart tell little of how far others would."""
 
 UNKNOWN_WOBBLE = 1e-2
 """Rounding error taken for granted where no claim nearby could be had: a Cholesky factor of a
@@ -147,4 +149,4 @@ def slope_wobble(point: Point, name: str, direction: Array, target: float) -> fl
         several.append(estimate_slope(ray, target=target, noise=point.noise(ray)))
     one, other = several
     gap = abs(one.value - other.value) - one.error - other.error
-    return WOBBLE_SAFETY * gap if gap > 0.0 and math.isfinite(gap) else 0.0
+    return SLOPE_SAFETY * gap if gap > 0.0 and math.isfinite(gap) else 0.0
