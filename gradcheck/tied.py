@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck.compare import compare
 from gradcheck.directions import coordinate_scales, gaussian
-from gradcheck.entries import best_estimate, is_mixed, meets
+from gradcheck.entries import best_estimate, meets
 from gradcheck.oracles import quick_slope
 from gradcheck.point import Point
 from gradcheck.result import Array, Comparison, Finding, Local, Severity, Verdict
@@ -21,6 +21,9 @@ GROSS = 1e-2
 
 MODERATE = 1e6
 """Ties of larger numbers are left alone: beside them a step may be too long for the small ones."""
+
+COMPARABLE = 1e3
+"""Entries this many times smaller than huge ones are left where they are."""
 
 ORDINARY = 1e-6
 """Smaller shares of the largest number are no measure for the others."""
@@ -73,11 +76,11 @@ def _keeping_ties(point: Point, x: Array) -> Array | None:
         return None
     sizes = np.abs(values)
     largest = float(sizes.max())
-    if largest > MODERATE and is_mixed(x):
-        return None
     # Each moves by its own size, so that none crosses another; zeros by that of the least ordinary.
     ordinary = sizes[sizes > ORDINARY * largest]
     scales = np.where(values == 0.0, ordinary.min(initial=largest or 1.0), sizes)
+    if largest > MODERATE:  # beside huge numbers the step is too long for small ones: those stay
+        scales[sizes * COMPARABLE < largest] = 0.0
     moved = gaussian(point.generator, values) * scales
     return np.asarray(moved[places.reshape(-1)].reshape(x.shape))
 
