@@ -19,7 +19,7 @@ from gradcheck.oracles import (
     scipy_slope,
 )
 from gradcheck.oracles.central_difference import TWO_SCALES
-from gradcheck.point import Point
+from gradcheck.point import EPS, Point
 from gradcheck.result import Array, Comparison, EntryTable, Estimate, Evidence, Local, Verdict
 from gradcheck.rounding import CONDITIONED, slope_wobble
 from gradcheck.trees import multi_index
@@ -40,7 +40,6 @@ ABOVE_NOISE = 2.0**34
 """The scale on which the quick step, 17 powers of two shorter, moves the function by 2**17 times
 its noise: half of the digits are left to see the slope by, half of them to see it bend."""
 
-EPS = 2.0**-52
 MIXED = 1e3
 """An entry is small beside the others if its step is so many times as long as itself."""
 

@@ -97,9 +97,6 @@ def _complete(point: Point, outcome: Outcome, stacked: bool, advance: object) ->
     doubtful = np.flatnonzero(~settled)
     excess = (np.abs(claimed - estimate) * scales)[doubtful]
     worst = doubtful[np.argsort(-np.nan_to_num(excess, nan=np.inf))][:CLOSELY_LOOKED_AT]
-    negligible = rtol * float(
-        np.max(np.abs(claimed) * coordinate_scales(x).reshape(-1), initial=0.0)
-    )
     found = look_at(point, name, [int(i) for i in worst], negligible, CLOSELY_LOOKED_AT)
     wrong = np.zeros(x.size, bool)
     wrong[found.table.flat] = found.table.wrong

@@ -28,6 +28,7 @@ ABOVE_ROUNDING = 64.0
 """Noise beyond so many last places of the outputs is more than the rounding of a few operations."""
 
 EPS = float(np.finfo(np.float64).eps)
+"""Relative rounding of float64, in which points are worked at."""
 
 COARSE_PLACE = 2.0**-10
 """Beyond 4e12 sums with numbers near one lose half of their digits, and products all."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck.directions import gaussian
 from gradcheck.oracles import estimate_slope
-from gradcheck.point import Point, is_steering
+from gradcheck.point import EPS, Point, is_steering
 from gradcheck.result import Array
 from gradcheck.trees import Arrays, is_differentiable
 
@@ -20,8 +20,6 @@ ENOUGH_WOBBLES = 4
 are: all by one factor, then each number by its own. How far these claims lie apart is the rounding
 error of a claim; the claim at the point itself does not count, for it may be wrong there alone. At
 the edge of a domain some of these points are outside, and others are tried."""
-
-EPS = 2.0**-52
 
 SLOPE_WOBBLES = (1, 3)
 SLOPE_SAFETY = 64.0
