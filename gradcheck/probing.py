@@ -7,19 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from gradcheck.climbing import is_mixed
 from gradcheck.compare import compare, rounding_of_terms, slope_terms
 from gradcheck.directions import coordinate_scales, gaussian
-from gradcheck.entries import (
-    FAST_SHARE,
-    SMALL,
-    Entries,
-    best_estimate,
-    gather_evidence,
-    is_mixed,
-    localise,
-    look_at,
-    meets,
-)
+from gradcheck.entries import SMALL, Entries, gather_evidence, localise, look_at
+from gradcheck.estimating import FAST_SHARE, best_estimate, meets
 from gradcheck.hull import Membership, locate
 from gradcheck.oracles import quick_slope
 from gradcheck.oracles.complex_step import ORACLE as COMPLEX_STEP

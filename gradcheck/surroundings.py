@@ -12,7 +12,7 @@ import numpy as np
 
 from gradcheck.compare import judge
 from gradcheck.directions import coordinate_scales, gaussian
-from gradcheck.entries import headroom
+from gradcheck.estimating import headroom
 from gradcheck.oracles import Ray, estimate_slope
 from gradcheck.point import Point, is_steering
 from gradcheck.result import Array, Local, Verdict

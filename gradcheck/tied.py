@@ -10,14 +10,15 @@ import numpy as np
 
 from gradcheck.compare import compare
 from gradcheck.directions import coordinate_scales, gaussian
-from gradcheck.entries import best_estimate, meets
+from gradcheck.estimating import best_estimate, meets
 from gradcheck.oracles import quick_slope
 from gradcheck.point import Point
 from gradcheck.result import Array, Comparison, Finding, Local, Severity, Verdict
 from gradcheck.trees import Arrays
 
 GROSS = 1e-2
-"""Relative error looked for: a tie that is credited twice, or not at all, is off by far more."""
+"""Relative error looked for, or what the caller calls a bug if that is more: a tie that is credited
+twice, or not at all, is off by far more."""
 
 MODERATE = 1e6
 """Ties of larger numbers are left alone: beside them a step may be too long for the small ones."""
@@ -105,12 +106,13 @@ def _compare_along(point: Point, directions: Arrays) -> Comparison | None:
     """The comparison along a direction where the claim is grossly wrong on a smooth function."""
     claimed = sum(point.slope(name, v) for name, v in directions.items())
     rounding = sum(point.rounding(name, v) for name, v in directions.items())
+    rtol = max(GROSS, *(point.rtol[name] for name in directions))
     ray = point.ray(directions)
-    if not math.isfinite(claimed) or meets(claimed, quick_slope(ray), GROSS, rounding):
+    if not math.isfinite(claimed) or meets(claimed, quick_slope(ray), rtol, rounding):
         return None
-    estimate = best_estimate(point, ray, GROSS * abs(claimed))
+    estimate = best_estimate(point, ray, rtol * abs(claimed))
     name = next(iter(directions))
-    found = compare(name, None, claimed, estimate, rtol=GROSS, slack=rounding)
+    found = compare(name, None, claimed, estimate, rtol=rtol, slack=rounding)
     return found if found.verdict is Verdict.WRONG and estimate.local is Local.SMOOTH else None
 
 

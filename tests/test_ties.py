@@ -42,6 +42,14 @@ def test_the_shares_of_tied_entries_add_up_to_one(at_ties, right, tied, seed):
     assert (result.verdict is not Verdict.WRONG) if right else result.verdict is Verdict.WRONG
 
 
+def test_a_tie_is_judged_by_the_callers_tolerance_where_that_is_looser():
+    def backward(y_bar, x):
+        return (y_bar * np.where(x == 1.0, 1.4, 1.0),)
+
+    result = gradcheck.check_vjp(lambda x: x, backward, (np.array([1.0, 1.0, 2.0]),), rtol=0.5)
+    assert result.verdict is Verdict.CORRECT, str(result)
+
+
 def square_backward(y_bar, x):
     return (2 * x * y_bar,)
 

@@ -11,7 +11,7 @@ import mpmath
 import numpy as np
 
 from gradcheck.directions import direction
-from gradcheck.entries import FAST_SHARE, best_estimate
+from gradcheck.estimating import FAST_SHARE, best_estimate
 from gradcheck.oracles import Ray, noise_level
 from gradcheck.result import Local
 from tests.truth.functions import DIGITS, FUNCTIONS

@@ -1,0 +1,196 @@
+"""One entry, by ladders of steps of one size and another, until it is told or cannot be."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from gradcheck.compare import compare, judge
+from gradcheck.directions import AS_GOOD_AS_ZERO, OFF_GRID, along, coordinate_scales
+from gradcheck.estimating import FAST_SHARE, best_estimate, meets, per_unit
+from gradcheck.oracles import Ray, complex_step_value, quick_slope
+from gradcheck.point import EPS, Point
+from gradcheck.result import Array, Comparison, Estimate, Local, Verdict
+from gradcheck.rounding import CONDITIONED, slope_wobble
+from gradcheck.trees import multi_index
+
+ABOVE_NOISE = 2.0**34
+"""The scale on which the quick step, 17 powers of two shorter, moves the function by 2**17 times
+its noise: half of the digits are left to see the slope by, half of them to see it bend."""
+
+MIXED = 1e3
+"""An entry is small beside the others if its step is so many times as long as itself."""
+
+LONGEST = 0.25
+"""The longest step of a ladder."""
+
+KNOWN = 0.5
+"""Relative error up to which an estimate is heard against another one."""
+
+UNMEASURED_CURVATURE = 1e-4
+"""Relative error that one quotient, which knows nothing of its truncation, is allowed."""
+
+SWALLOWED = "beside numbers this large rounding may swallow what a small one does"
+
+CONTRADICTION = "the complex step agrees with the claim, and differences do not"
+
+COMPLEX_STEPS = (2.0**-70, 2.0**-400)
+"""The second is short beside what inputs of 1e50 make of it, and would underflow beside ones."""
+
+CONFIRMS = 1e-5
+"""How much nearer to the claim than to the estimate a complex step must be to confirm it."""
+
+
+def axis(point: Point, name: str, flat: int, scale: float, part: str) -> tuple[Ray, float, float]:
+    """The ray along one coordinate, its length, and the claimed slope per unit of the entry."""
+    x = point.work[name]
+    ray = point.centred_ray({name: along(x, flat, scale, part)})
+    if point.forward_mode:
+        claimed = point.slope(name, ray.direction[name]) / (scale * OFF_GRID)
+    else:
+        entry = complex(point.claims[name].reshape(-1)[flat])
+        claimed = entry.imag if part == "imag" else entry.real
+    return ray, scale * OFF_GRID, claimed
+
+
+def quick_entry(point: Point, name: str, flat: int, scale: float, part: str) -> Comparison:
+    """One entry by one central difference: CORRECT, or in need of a closer look."""
+    ray, length, claimed = axis(point, name, flat, scale, part)
+    index = multi_index(flat, point.work[name].shape)
+    if length == 0.0:
+        still = Estimate(0.0, 0.0, "the entry is infinite and cannot move")
+        return compare(name, index, claimed, still, rtol=point.rtol[name], part=part)
+    quick = per_unit(quick_slope(ray), length)
+    rtol = point.rtol[name]
+    if meets(claimed, quick, rtol):
+        limit = rtol * max(abs(claimed), abs(quick.value))
+        return Comparison(name, index, claimed, quick, limit, Verdict.CORRECT, part=part)
+    doubt = replace(quick, error=quick.error + UNMEASURED_CURVATURE * abs(quick.value))
+    return compare(name, index, claimed, doubt, rtol=rtol, part=part)
+
+
+class Climber:
+    """One entry by ladders of steps, of one size or another."""
+
+    def __init__(
+        self, point: Point, name: str, flat: int, part: str, negligible: float, quick: float
+    ) -> None:
+        self.point = point
+        self.name = name
+        self.flat = flat
+        self.part = part
+        scale = float(coordinate_scales(point.work[name]).reshape(-1)[flat])
+        self.negligible = negligible / (scale * OFF_GRID) if scale > 0.0 else 0.0
+        self.quick = quick
+
+    def climb(self, scale: float) -> Comparison:
+        """The entry by steps around ``scale``."""
+        point, name, flat, part = self.point, self.name, self.flat, self.part
+        ray, length, claimed = axis(point, name, flat, scale, part)
+        if length == 0.0:
+            return quick_entry(point, name, flat, scale, part)
+        rtol = point.rtol[name]
+        size = max(abs(claimed), abs(self.quick)) if math.isfinite(self.quick) else abs(claimed)
+        target = rtol * size * length * FAST_SHARE if math.isfinite(size) else 0.0
+        estimate = best_estimate(point, ray, target)
+        underflow = point.underflow(name, np.ones(1))
+        wobble = entry_slack(point, name, flat) if estimate.local is not Local.KINK else 0.0
+        return compare(
+            name,
+            multi_index(flat, point.work[name].shape),
+            claimed,
+            per_unit(estimate, length),
+            rtol=rtol,
+            slack=wobble + underflow,
+            negligible=max(self.negligible, underflow),
+            part=part,
+        )
+
+    def reconsidered(self, found: Comparison, scale: float) -> Comparison:
+        """What steps of another size, and the complex step, make of a comparison in doubt."""
+        other = self._other_scale(found, scale)
+        if 0.0 < other < scale:
+            found = _nearer(found, self.climb(other))
+        if found.verdict is not Verdict.WRONG:
+            return found
+        alone = found.estimate.value == 0.0 or is_mixed(self.point.work[self.name])
+        if alone and self.point.has_coarse_places():
+            return replace(found, verdict=Verdict.INCONCLUSIVE, reason=SWALLOWED)
+        if self._complex_step_confirms(found, scale):
+            return replace(found, verdict=Verdict.INCONCLUSIVE, reason=CONTRADICTION)
+        if found.relative_error < CONDITIONED:
+            return self._with_slope_wobble(found, scale)
+        return found
+
+    def _with_slope_wobble(self, found: Comparison, scale: float) -> Comparison:
+        """The comparison judged with what rounding does to the slope, too."""
+        ray, length, claimed = axis(self.point, self.name, self.flat, scale, self.part)
+        target = FAST_SHARE * self.point.rtol[self.name] * abs(claimed) * length
+        wobble = slope_wobble(self.point, self.name, ray.direction[self.name], target)
+        if wobble == 0.0:
+            return found
+        rtol, slack = self.point.rtol[self.name], wobble / length
+        verdict, limit, reason = judge(claimed, found.estimate, rtol=rtol, slack=slack)
+        return replace(found, verdict=verdict, limit=limit, reason=reason)
+
+    def _other_scale(self, found: Comparison, scale: float) -> float:
+        """The entry's own size; for a zero, where the claim, if right, stands out of the noise."""
+        own = own_scale(self.point.work[self.name], self.flat)
+        if own > 0.0 or not math.isfinite(found.claimed):
+            return own
+        ray, length, _ = axis(self.point, self.name, self.flat, scale, self.part)
+        if length == 0.0:
+            return 0.0
+        moved = abs(ray.offset(LONGEST))  # tells, too, which outputs move and count as noise
+        noise = max(ray.rounding(), EPS * moved if math.isfinite(moved) else 0.0)
+        slopes = (abs(found.claimed), abs(found.estimate.value))
+        steepest = max(slope for slope in slopes if math.isfinite(slope))
+        telling = ABOVE_NOISE * noise / steepest if steepest > 0.0 else 0.0
+        return max(telling, AS_GOOD_AS_ZERO)
+
+    def _complex_step_confirms(self, found: Comparison, scale: float) -> bool:
+        """Whether the complex step agrees with the claim, on a function that it can be trusted on.
+
+        Differences that saw nothing of a slope below all their steps are no proof against it.
+        """
+        ray, length, claimed = axis(self.point, self.name, self.flat, scale, self.part)
+        if length == 0.0 or claimed == 0.0:
+            return False
+        slope, measured = claimed * length, found.estimate.value * length
+        seen = [complex_step_value(ray, step) for step in COMPLEX_STEPS]
+        agrees = any(
+            value is not None and abs(value - slope) <= CONFIRMS * abs(value - measured)
+            for value in seen
+        )
+        return agrees and self.point.is_analytic([self.name]) is True
+
+
+def _nearer(found: Comparison, again: Comparison) -> Comparison:
+    """Of two comparisons the one by the shorter steps, if it knows enough to be heard."""
+    if again.verdict is Verdict.CORRECT:
+        return again  # longer steps may alias, or saturate
+    if found.verdict is Verdict.INCONCLUSIVE:
+        # What does not move at all may be swallowed: that proves nothing of what moves elsewhere.
+        return again if again.verdict is Verdict.WRONG and again.estimate.value != 0.0 else found
+    seen = again.estimate
+    consistent = abs(again.claimed - seen.value) <= seen.error <= KNOWN * abs(seen.value)
+    return again if consistent else found
+
+
+def is_mixed(x: Array) -> bool:
+    """Whether one step is far too long for some entry: it was chosen for much larger ones."""
+    return bool(np.any(np.abs(x) * MIXED < coordinate_scales(x)))
+
+
+def own_scale(x: Array, flat: int) -> float:
+    """Power of two near one entry, whatever the size of the others."""
+    size = float(np.abs(x.reshape(-1)[flat]))
+    return 2.0 ** (math.frexp(size)[1] - 1) if math.isfinite(size) and size > 0 else 0.0
+
+
+def entry_slack(point: Point, name: str, flat: int) -> float:
+    """Measured rounding error of one claimed entry, where it was measured."""
+    measured = (point.wobble or {}).get(name)
+    return 0.0 if measured is None else float(measured.reshape(-1)[flat])
