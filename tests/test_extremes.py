@@ -238,3 +238,14 @@ def test_imaginary_parts_that_cancel_are_no_exact_slope():
 )
 def test_a_function_swallowed_by_its_own_rounding_proves_nothing(point):
     assert gradcheck.check_vjp(triplet, triplet_backward, point).verdict is not WRONG
+
+
+def test_quotients_that_come_to_rest_have_not_converged_slowly():
+    # Kinks are crossed one by one and quotients change less and less, until there is none left.
+    crossing = [-132917.37, -132844.18, -132258.63, -127574.26, -108641.38]
+    at_rest = [-97886.3974077479, -97886.3974177197, -97886.397457607, -97886.397032144]
+    at_rest += [-97886.3944794, -97886.4693609, -97886.9050354, -97890.8261056, -97897.7968969]
+    quotients = crossing + at_rest
+    steps = [2.0 ** (-2 - 3 * k) for k in range(len(quotients))]
+    found = extrapolate(steps, quotients, [3e-8] * len(steps), 1)
+    assert abs(found.fine.value + 97886.3974) < found.fine.error < 1.0

@@ -229,17 +229,20 @@ def _slow_tails(
     Where the error is a power p of the step, what quotients change by for each halving falls by
     2**-p from one halving to the next, and that ratio gives what is left: for ``x ** 1.027`` at 0
     eighteen times as far as from the last rung, eight times as long. Rungs that differ by no more
-    than noise know nothing better than the rung before.
+    than noise know of no other ratio than the rung before, and of no greater change than noise.
     """
     tails = [0.0] * min(2, len(steps))
+    ratio = 0.0
     for k in range(2, len(steps)):
         last, before = (_change(quotients, steps, j) for j in (k, k - 1))
         whole = last * math.log2(steps[k - 1] / steps[k])
-        if whole * steps[k] <= SAFETY_NOISE * noises[k]:
-            tails.append(tails[-1])
+        noise = SAFETY_NOISE * noises[k] / steps[k]
+        if whole <= noise:
+            tails.append(min(tails[-1], ratio * (whole + noise)))
         else:
             slow = (steps[k] / steps[k - 1]) ** SLOW_POWER * before < last < before
-            tails.append(whole * last / (before - last) if slow else 0.0)
+            ratio = last / (before - last) if slow else 0.0
+            tails.append(ratio * whole)
     return tails
 
 
