@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 Sink = Callable[[Any], None]
 
@@ -121,6 +123,18 @@ def recording(sink: Sink, *, alone: bool = False) -> Iterator[None]:
         yield
     finally:
         _sinks.reset(token)
+
+
+def unheard(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """Call where no sink listens.
+
+    >>> seen = []
+    >>> with recording(seen.append, alone=True):
+    ...     unheard(record, "a result")
+    >>> seen
+    []
+    """
+    return Context().run(function, *args, **kwargs)
 
 
 def run_settings() -> RunSettings:

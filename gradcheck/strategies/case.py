@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+import numpy as np
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
@@ -97,6 +98,37 @@ class Case:
         drawn = [f"{name}={self.recipes[name]}" for name in self.arrays]
         drawn += [f"{name}={value!r}" for name, value in self.options.items()]
         return f"Case({', '.join([*drawn, f'seed={self.seed}'])})"
+
+    @property
+    def inputs(self) -> dict[str, Array]:
+        """All arrays, those that other strategies drew too."""
+        drawn = {name: v for name, v in self.options.items() if isinstance(v, np.ndarray)}
+        return {**self.arrays, **drawn}
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """The options that are no arrays."""
+        return {name: v for name, v in self.options.items() if not isinstance(v, np.ndarray)}
+
+    @property
+    def entries(self) -> int:
+        """How many numbers all arrays hold."""
+        return sum(array.size for array in self.inputs.values())
+
+    @property
+    def is_written_in_full(self) -> bool:
+        """Whether the ``repr`` says all that a check depends on."""
+        return self.subject is None and all(map(_is_plain, self.options.values()))
+
+
+PLAIN = (bool, int, float, complex, str, bytes, type(None))
+"""Types whose ``repr`` tells one value from every other."""
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, (tuple, list)):
+        return all(map(_is_plain, value))
+    return type(value) in PLAIN
 
 
 def specs_and_options(

@@ -1,0 +1,52 @@
+"""Tell of one failure: its smallest case, the likely causes, a line that repeats it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gradcheck import recording
+from gradcheck.errors import GradientMismatch, InvalidArgument, InvalidSubject
+from gradcheck.properties.kinds import kinds_of
+from gradcheck.properties.property import Property
+from gradcheck.properties.reproduction import reproduction_of
+from gradcheck.properties.search import Search
+from gradcheck.recording import unheard
+from gradcheck.report.terminal import render
+from gradcheck.result import CheckResult, Finding, Verdict
+from gradcheck.strategies.case import Case
+from gradcheck.strategies.reduction import reduced
+
+
+def failure(search: Search, kind: type[GradientMismatch]) -> GradientMismatch:
+    """The smallest case of one kind of failure, with all that can be said about it."""
+    tested = search.tested
+    case = _smallest(tested, search.found[kind], kind)
+    result = unheard(tested.check, case, diagnose=True)
+    if result.verdict is Verdict.WRONG:
+        result = replace(result, diagnoses=search.witnesses.causes(kind, result))
+    else:
+        result = _flaky(result, tested.name)
+    result = replace(result, reproduce=reproduction_of(tested, case))
+    recording.record(result)
+    return kind(render(result), result)
+
+
+def _smallest(tested: Property, found: Case, kind: type[GradientMismatch]) -> Case:
+    def fails(case: Case) -> bool:
+        try:
+            result = unheard(tested.check, case)
+        except (InvalidSubject, InvalidArgument):
+            return False
+        return result.verdict is Verdict.WRONG and kind in kinds_of(result, case)
+
+    return reduced(found, fails, tested.specs, tested.axes)
+
+
+def _flaky(result: CheckResult, name: str) -> CheckResult:
+    """The record of a failure that does not come back."""
+    finding = Finding(
+        "not-deterministic",
+        f"{name} was wrong at this point once and is not when checked again. Expected the same "
+        "answer every time. Do: look for state, random numbers or uninitialised memory.",
+    )
+    return replace(result, verdict=Verdict.WRONG, findings=(finding, *result.findings))

@@ -1,0 +1,135 @@
+"""Draw examples until one fails, and then some more for other bugs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import hypothesis
+
+from gradcheck.errors import GradientMismatch, InvalidSubject, leaves
+from gradcheck.one_liner import identifier
+from gradcheck.properties.kinds import kind_of
+from gradcheck.properties.profiles import hypothesis_settings, seed_of
+from gradcheck.properties.property import Property
+from gradcheck.properties.refusals import REFUSALS, told
+from gradcheck.properties.vacuity import Tally
+from gradcheck.properties.witnesses import Witnesses
+from gradcheck.recording import RunSettings, unheard
+from gradcheck.result import CheckResult, Verdict
+from gradcheck.strategies.case import Case
+
+OTHER_BUGS = 20
+"""Checks after the first failure, at least, in search of others. Arrays are reduced afterwards."""
+
+SHRINK_TRIALS = 100
+"""Further checks that Hypothesis may spend on shrinking options."""
+
+
+class _Enough(BaseException):
+    """Ends a run of Hypothesis: the checks that a failure is worth are spent."""
+
+
+class Search:
+    """The examples of one run, and the failures among them.
+
+    Attributes
+    ----------
+    found : dict
+        The smallest failing case of every kind met.
+    tally : Tally
+        What became of the examples that did not fail.
+    witnesses : Witnesses
+        Further failing cases, and for which options a point was wrong.
+    """
+
+    def __init__(self, tested: Property, settings: RunSettings) -> None:
+        self.tested = tested
+        self.settings = settings
+        self.tally = Tally()
+        self.found: dict[type[GradientMismatch], Case] = {}
+        self.witnesses = Witnesses(tested)
+        self._failing: dict[str, type[GradientMismatch] | None] = {}
+        self._calls = 0
+        self._last_call = 0
+
+    def run(self) -> list[type[GradientMismatch]]:
+        """Kinds of failure that Hypothesis found; other exceptions pass through."""
+        __tracebackhide__ = True
+        try:
+            self._hypothesis_test()()
+        except hypothesis.errors.Unsatisfiable:
+            return []  # every example was refused, and the tally knows why
+        except _Enough:
+            return list(self.found)
+        except (GradientMismatch, BaseExceptionGroup) as error:
+            single = list(leaves(error))
+            others = [leaf for leaf in single if not isinstance(leaf, GradientMismatch)]
+            if others and not isinstance(error, hypothesis.errors.FlakyFailure):
+                raise
+            kinds = dict.fromkeys(type(x) for x in single if isinstance(x, GradientMismatch))
+            return list(kinds or self.found)
+        return []
+
+    def _hypothesis_test(self) -> Callable[[], None]:
+        def one(case: Case) -> None:
+            __tracebackhide__ = True
+            self._example(case)
+
+        # Hypothesis keeps failures by the name of the function.
+        one.__name__ = one.__qualname__ = identifier(f"{self.tested.module} {self.tested.name}")
+        test = hypothesis.given(case=self.tested.strategy)(one)
+        seed = seed_of(self.tested, self.settings)
+        if seed is not None:
+            test = hypothesis.seed(seed)(test)
+        # After the seed, which would take the database away.
+        return hypothesis_settings(self.tested, self.settings)(test)
+
+    def _example(self, case: Case) -> None:
+        __tracebackhide__ = True
+        self._calls += 1
+        if self.found and self._calls > self._last_call and repr(case) not in self._failing:
+            if not self.tested.option_strategies:
+                raise _Enough  # what is left is arrays, and they are reduced afterwards
+            return  # what failed once keeps failing, so that Hypothesis can end
+        # Hypothesis gets to one case by many ways, and most ways of shrinking lead back to it.
+        known = self._failing.get(repr(case)) if case.is_written_in_full else None
+        kind = known or self._failure(case)
+        if kind is None:
+            return
+        if kind not in self.found or case.entries <= self.found[kind].entries:
+            self.found[kind] = case
+        raise kind(f"{self.tested.name}: wrong")
+
+    def _failure(self, case: Case) -> type[GradientMismatch] | None:
+        """Check an example: the kind of its failure, or ``None``, counted."""
+        __tracebackhide__ = True
+        try:
+            result = self._checked(case)
+        except InvalidSubject as error:
+            if not isinstance(error.__cause__, REFUSALS):
+                self._failing[repr(case)] = None
+                raise
+            self.tally.refuse(f"the forward refused the inputs ({told(error.__cause__)})")
+            hypothesis.reject()
+        except Exception:
+            self._failing[repr(case)] = None
+            raise
+        self.witnesses.try_options(case, result)
+        if result.verdict is not Verdict.WRONG:
+            self.tally.count(case, result)
+            return None
+        if not self.found:
+            self._last_call = self._calls + self._further_calls()
+        kind = kind_of(result, case)
+        self.witnesses.keep(kind, case)
+        self._failing[repr(case)] = kind
+        return kind
+
+    def _further_calls(self) -> int:
+        """Checks to spend on other bugs, and on what only Hypothesis can shrink."""
+        more = SHRINK_TRIALS if self.tested.option_strategies else 0
+        return max(self._calls, OTHER_BUGS) + more
+
+    def _checked(self, case: Case) -> CheckResult:
+        # What is tried while shrinking is no example that anyone asked for: nobody hears of it.
+        return unheard(self.tested.check, case) if self.found else self.tested.check(case)
