@@ -13,7 +13,7 @@ from gradcheck.estimating import FAST_SHARE, best_estimate, meets, per_unit
 from gradcheck.oracles import Ray, complex_step_value, quick_slope
 from gradcheck.point import EPS, Point
 from gradcheck.result import Array, Comparison, Estimate, Local, Verdict
-from gradcheck.rounding import CONDITIONED, slope_wobble
+from gradcheck.rounding import CONDITIONED, normwise_wobble, slope_wobble
 from gradcheck.trees import multi_index
 
 ABOVE_NOISE = 2.0**34
@@ -120,18 +120,22 @@ class Climber:
             return replace(found, verdict=Verdict.INCONCLUSIVE, reason=SWALLOWED)
         if self._complex_step_confirms(found, scale):
             return replace(found, verdict=Verdict.INCONCLUSIVE, reason=CONTRADICTION)
-        if found.relative_error < CONDITIONED:
-            return self._with_slope_wobble(found, scale)
-        return found
+        return self._with_conditioning(found, scale)
 
-    def _with_slope_wobble(self, found: Comparison, scale: float) -> Comparison:
-        """The comparison judged with what rounding does to the slope, too."""
-        ray, length, claimed = axis(self.point, self.name, self.flat, scale, self.part)
-        target = FAST_SHARE * self.point.rtol[self.name] * abs(claimed) * length
-        wobble = slope_wobble(self.point, self.name, ray.direction[self.name], target)
-        if wobble == 0.0:
+    def _with_conditioning(self, found: Comparison, scale: float) -> Comparison:
+        """The comparison judged with what rounding on the way does to slope and claim, too."""
+        if found.estimate.local is not Local.SMOOTH:
             return found
-        rtol, slack = self.point.rtol[self.name], wobble / length
+        point, name, rtol = self.point, self.name, self.point.rtol[self.name]
+        ray, length, claimed = axis(point, name, self.flat, scale, self.part)
+        v, oracle = ray.direction[name], found.estimate.oracle
+        target = FAST_SHARE * rtol * abs(claimed) * length
+        nearly = found.relative_error < CONDITIONED
+        slack = slope_wobble(point, name, v, target, oracle, nearly) / length
+        if nearly and not point.forward_mode:
+            slack += float(normwise_wobble(point)[name].reshape(-1)[self.flat])
+        if slack == 0.0:
+            return found
         verdict, limit, reason = judge(claimed, found.estimate, rtol=rtol, slack=slack)
         return replace(found, verdict=verdict, limit=limit, reason=reason)
 

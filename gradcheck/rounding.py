@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import replace
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from gradcheck.directions import gaussian
-from gradcheck.oracles import estimate_slope
+from gradcheck.oracles import Ray, complex_step_value, estimate_slope
+from gradcheck.oracles.complex_step import ORACLE as COMPLEX_STEP
 from gradcheck.point import EPS, Point, is_steering
 from gradcheck.result import Array
-from gradcheck.trees import Arrays, is_differentiable
+from gradcheck.trees import Arrays
 
 WOBBLES = (None, *range(1, 25, 2))
 ENOUGH_WOBBLES = 4
@@ -27,6 +29,17 @@ CONDITIONED = 0.5
 """Slopes are measured again at two points a few last places away if claim and estimate differ by
 less than this share: more than a factor of two would show in the claims nearby as well. Two slopes
 that lie apart tell little of how far others would."""
+
+SHAKES = 2.0**-40
+"""Relative change of the value, some thousand last places, by which last places of the inputs show
+that a function is badly conditioned."""
+
+UNRESOLVED = 1e-2
+"""A slope that last places of the inputs change by more is no slope: what rounding makes of it on
+the way may be far more than that."""
+
+AT_A_STEP = 0.25
+"""Values are compared a long step away: at the point itself they may be zero."""
 
 UNKNOWN_WOBBLE = 1e-2
 """Rounding error taken for granted where no claim nearby could be had: a Cholesky factor of a
@@ -52,34 +65,46 @@ def measured_wobble(point: Point) -> dict[str, Array]:
     names = [name for name in point.claims if all(name in g for g in several)]
     point.wobble = {name: _apart(point.claims[name], [g[name] for g in several]) for name in names}
     if point.has_coarse_places():
-        _add_normwise(point)
+        shaken = normwise_wobble(point)
+        point.wobble = {k: np.maximum(apart, shaken[k]) for k, apart in point.wobble.items()}
     return point.wobble
 
 
-def _add_normwise(point: Point) -> None:
-    """Add how far claims lie apart where all entries move by last places of the largest.
+def normwise_wobble(point: Point) -> dict[str, Array]:
+    """How far claims lie apart where all entries move by last places of the largest.
 
     The solution of a linear system is no better than that, however small an entry: of a matrix that
-    holds 1e16 and zeros nobody inverts the small entries exactly.
+    holds 1e16 and zeros nobody inverts the small entries exactly, and one that is triangular, and
+    benign as such, is factored like any other.
     """
-    several = [claims for _ in range(ENOUGH_WOBBLES) if (claims := _claims_shaken(point))]
-    assert point.wobble is not None
-    for name, apart in point.wobble.items():
-        found = [g[name] for g in several if name in g]
-        if found:
-            point.wobble[name] = np.maximum(apart, _apart(point.claims[name], found))
+    if point.normwise is None:
+        several = [claims for _ in range(ENOUGH_WOBBLES) if (claims := _claims_shaken(point))]
+        point.normwise = {
+            name: _apart(claim, found)
+            if (found := [g[name] for g in several if name in g])
+            else np.zeros(claim.shape)
+            for name, claim in point.claims.items()
+        }
+    return point.normwise
 
 
 def _claims_shaken(point: Point) -> dict[str, Array]:
-    shaken = {name: _shaken(point, array) for name, array in point.work.items()}
-    return _claims_at(point, shaken, point.cotangent)
+    return _claims_at(point, shaken_inputs(point), point.cotangent)
 
 
-def _shaken(point: Point, array: Array) -> Array:
-    if not is_differentiable(array):
-        return array
-    largest = float(np.max(np.abs(array), where=np.isfinite(array), initial=0.0))
-    return np.asarray(array + 2 * EPS * largest * gaussian(point.generator, array))
+def shaken_inputs(point: Point, together: bool = False) -> Arrays:
+    """The point, all entries moved by last places of the largest of their input, or of all."""
+    sizes = {name: _largest(point.work[name]) for name in point.claims}
+    if together:
+        sizes = dict.fromkeys(sizes, max(sizes.values()))
+    moved = dict(point.work)
+    for name, size in sizes.items():
+        moved[name] = moved[name] + 2 * EPS * size * gaussian(point.generator, moved[name])
+    return moved
+
+
+def _largest(array: Array) -> float:
+    return float(np.max(np.abs(array), where=np.isfinite(array), initial=0.0))
 
 
 def _apart(claim: Array, nearby: list[Array]) -> Array:
@@ -134,17 +159,70 @@ def nudged(array: Array, salt: int | None) -> Array:
     return np.asarray((reals * (1 + 2 * eps * places)).view(array.dtype).reshape(array.shape))
 
 
-def slope_wobble(point: Point, name: str, direction: Array, target: float) -> float:
+def slope_wobble(
+    point: Point, name: str, direction: Array, target: float, oracle: str, nearly: bool
+) -> float:
     """How far slopes lie apart, beyond their bounds, at points a few last places away.
 
     A badly conditioned matrix that is factored once gives slopes that look exact and are those of
-    another matrix.
+    another matrix; a complex step sees the real parts as they were rounded on the way, all numbers
+    that meet there by the last places of the largest. ``nearly`` says that claim and estimate are
+    close; where they are not, only a function is looked at whose value shakes as well.
     """
-    several = []
-    for salt in SLOPE_WOBBLES:
-        there = replace(point, work=nudged_inputs(point, salt), known_centre=None)
-        ray = there.ray({name: direction})
-        several.append(estimate_slope(ray, target=target, noise=point.noise(ray)))
-    one, other = several
-    gap = abs(one.value - other.value) - one.error - other.error
-    return SLOPE_SAFETY * gap if gap > 0.0 and math.isfinite(gap) else 0.0
+    by_complex_step = oracle == COMPLEX_STEP
+    measure = _complex_steps if by_complex_step else _differences
+    ray = point.centred_ray({name: direction})
+    gaps = [0.0]
+    if nearly:
+        nudged_rays = [_moved(ray, nudged_inputs(point, salt)) for salt in SLOPE_WOBBLES]
+        gap, bounds, _ = measure(point, nudged_rays, target)
+        gaps.append(gap - bounds)
+    shaken_rays = [_moved(ray, shaken_inputs(point, by_complex_step)) for _ in SLOPE_WOBBLES]
+    if _shakes(ray, shaken_rays[0]):
+        gap, _, largest = measure(point, shaken_rays, target)
+        gaps.append(gap if gap < UNRESOLVED * largest else math.inf)
+    return SLOPE_SAFETY * max(gap for gap in gaps if not math.isnan(gap))
+
+
+def _moved(ray: Ray, inputs: Arrays) -> Ray:
+    return Ray(ray.value, inputs, ray.direction, ray.cotangent)
+
+
+def _shakes(here: Ray, there: Ray) -> bool:
+    """Whether last places of the inputs move the values by far more than their own."""
+    one, other = here.outputs(AT_A_STEP), there.outputs(AT_A_STEP)
+    if one is None or other is None:  # the domain ends here
+        return False
+    moved = size = 0.0
+    with np.errstate(all="ignore"):
+        for name, u in here.cotangent.items():
+            moved += float(np.sum(np.abs(u * (other[name] - one[name]))))
+            size += float(np.sum(np.abs(u * one[name])))
+    return moved > SHAKES * size
+
+
+class _Gap(NamedTuple):
+    """How far two slopes lie apart, what their bounds allow, and the larger of them."""
+
+    gap: float
+    bounds: float
+    largest: float
+
+
+UNKNOWN_GAP = _Gap(math.nan, 0.0, 0.0)
+
+
+def _differences(point: Point, rays: Sequence[Ray], target: float) -> _Gap:
+    if any(ray.outputs(0.0) is None for ray in rays):  # the domain ends here
+        return UNKNOWN_GAP
+    one, other = (estimate_slope(ray, target=target, noise=point.noise(ray)) for ray in rays)
+    largest = max(abs(one.value), abs(other.value))
+    return _Gap(abs(one.value - other.value), one.error + other.error, largest)
+
+
+def _complex_steps(_point: Point, rays: Sequence[Ray], _target: float) -> _Gap:
+    """Slopes in which no noise grows: all that they differ by counts."""
+    seen = [value for ray in rays if (value := complex_step_value(ray)) is not None]
+    if len(seen) < len(rays):
+        return UNKNOWN_GAP
+    return _Gap(abs(seen[0] - seen[1]), 0.0, max(abs(value) for value in seen))

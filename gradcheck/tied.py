@@ -106,11 +106,12 @@ def _compare_along(point: Point, directions: Arrays) -> Comparison | None:
     """The comparison along a direction where the claim is grossly wrong on a smooth function."""
     claimed = sum(point.slope(name, v) for name, v in directions.items())
     rounding = sum(point.rounding(name, v) for name, v in directions.items())
-    rtol = max(GROSS, *(point.rtol[name] for name in directions))
+    usual = min(point.rtol[name] for name in directions)
+    rtol = max(GROSS, usual)
     ray = point.ray(directions)
     if not math.isfinite(claimed) or meets(claimed, quick_slope(ray), rtol, rounding):
         return None
-    estimate = best_estimate(point, ray, rtol * abs(claimed))
+    estimate = best_estimate(point, ray, usual * abs(claimed))  # gross errors, looked at closely
     name = next(iter(directions))
     found = compare(name, None, claimed, estimate, rtol=rtol, slack=rounding)
     return found if found.verdict is Verdict.WRONG and estimate.local is Local.SMOOTH else None

@@ -150,7 +150,7 @@ def test_an_offset_hides_no_small_error_from_the_complex_step():
     x = np.linspace(0.3, 1.4, 6)
     results = [
         gradcheck.check_vjp(
-            lambda x: 1e8 + np.mean(np.sin(x)), lambda g, x: factor * g * np.cos(x) / 6, (x,)
+            lambda x: 1e8 + np.mean(np.sin(x)), lambda g, x, c=factor: c * g * np.cos(x) / 6, (x,)
         )
         for factor in (1.0, 1.0 + 1e-4)
     ]

@@ -41,6 +41,10 @@ def noise_level(offset: Callable[[float], float]) -> float:
     return _level(np.array([offset((i - POINTS // 2) * SPACING) for i in range(POINTS)]))
 
 
+COARSER = 16.0
+"""A grain is that many times the last place of the values: theirs is the rounding of any number."""
+
+
 def granularity(ray: Ray, steps: Sequence[float]) -> float:
     """Grain of a quantised function: the step its projected values move by, or 0.
 
@@ -75,7 +79,9 @@ def granularity(ray: Ray, steps: Sequence[float]) -> float:
             values = [outputs[name] for outputs in seen]
             grains = np.minimum.reduce([_last_bits(each) for each in values])
             moves = np.logical_or.reduce([each != ray.centre[name] for each in values])
-            total += float(np.sum(np.abs(u) * np.where(moves & np.isfinite(grains), grains, 0.0)))
+            coarse = grains > COARSER * np.minimum.reduce([np.spacing(np.abs(v)) for v in values])
+            shown = moves & coarse & np.isfinite(grains)
+            total += float(np.sum(np.abs(u) * np.where(shown, grains, 0.0)))
     return total
 
 
