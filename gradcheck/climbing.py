@@ -13,7 +13,7 @@ from gradcheck.estimating import FAST_SHARE, best_estimate, meets, per_unit
 from gradcheck.oracles import Ray, complex_step_value, quick_slope
 from gradcheck.point import EPS, Point
 from gradcheck.result import Array, Comparison, Estimate, Local, Verdict
-from gradcheck.rounding import CONDITIONED, normwise_wobble, slope_wobble
+from gradcheck.rounding import CONDITIONED, slope_wobble
 from gradcheck.trees import multi_index
 
 ABOVE_NOISE = 2.0**34
@@ -32,7 +32,19 @@ KNOWN = 0.5
 UNMEASURED_CURVATURE = 1e-4
 """Relative error that one quotient, which knows nothing of its truncation, is allowed."""
 
+ABOUT_THE_LIMIT = "the difference is about as large as the limit"
+
 SWALLOWED = "beside numbers this large rounding may swallow what a small one does"
+
+FINE_STRUCTURE = "the finest steps agree with the claim, and longer ones pass over something"
+
+FINEST_STEPS = (2.0**-42, 2.0**-43, 2.0**-44)
+SIDES_WITH = 0.1
+"""The finest steps of a ladder speak for the claim if each is that much nearer to it than to the
+estimate: of three numbers of noise one in a thousand does."""
+
+SEEN = 16.0
+"""Roundings of the value by which claim and estimate must differ at the finest step."""
 
 CONTRADICTION = "the complex step agrees with the claim, and differences do not"
 
@@ -68,7 +80,10 @@ def quick_entry(point: Point, name: str, flat: int, scale: float, part: str) -> 
         limit = rtol * max(abs(claimed), abs(quick.value))
         return Comparison(name, index, claimed, quick, limit, Verdict.CORRECT, part=part)
     doubt = replace(quick, error=quick.error + UNMEASURED_CURVATURE * abs(quick.value))
-    return compare(name, index, claimed, doubt, rtol=rtol, part=part)
+    found = compare(name, index, claimed, doubt, rtol=rtol, part=part)
+    if found.verdict is Verdict.CORRECT and found.difference > found.limit:
+        return replace(found, verdict=Verdict.INCONCLUSIVE, reason=ABOUT_THE_LIMIT)
+    return found
 
 
 class Climber:
@@ -120,10 +135,12 @@ class Climber:
             return replace(found, verdict=Verdict.INCONCLUSIVE, reason=SWALLOWED)
         if self._complex_step_confirms(found, scale):
             return replace(found, verdict=Verdict.INCONCLUSIVE, reason=CONTRADICTION)
+        if self._finest_steps_confirm(found, scale):
+            return replace(found, verdict=Verdict.INCONCLUSIVE, reason=FINE_STRUCTURE)
         return self._with_conditioning(found, scale)
 
     def _with_conditioning(self, found: Comparison, scale: float) -> Comparison:
-        """The comparison judged with what rounding on the way does to slope and claim, too."""
+        """The comparison judged with what rounding on the way does to the slope, too."""
         if found.estimate.local is not Local.SMOOTH:
             return found
         point, name, rtol = self.point, self.name, self.point.rtol[self.name]
@@ -132,8 +149,6 @@ class Climber:
         target = FAST_SHARE * rtol * abs(claimed) * length
         nearly = found.relative_error < CONDITIONED
         slack = slope_wobble(point, name, v, target, oracle, nearly) / length
-        if nearly and not point.forward_mode:
-            slack += float(normwise_wobble(point)[name].reshape(-1)[self.flat])
         if slack == 0.0:
             return found
         verdict, limit, reason = judge(claimed, found.estimate, rtol=rtol, slack=slack)
@@ -153,6 +168,21 @@ class Climber:
         steepest = max(slope for slope in slopes if math.isfinite(slope))
         telling = ABOVE_NOISE * noise / steepest if steepest > 0.0 else 0.0
         return max(telling, AS_GOOD_AS_ZERO)
+
+    def _finest_steps_confirm(self, found: Comparison, scale: float) -> bool:
+        """Whether the shortest steps agree with the claim: then longer ones passed over something.
+
+        A ladder stops where rungs agree, and those of a staircase agree while they are long.
+        """
+        ray, length, claimed = axis(self.point, self.name, self.flat, scale, self.part)
+        if length == 0.0 or found.estimate.local is Local.KINK:
+            return False
+        apart = abs(claimed - found.estimate.value) * length
+        if apart * FINEST_STEPS[-1] < SEEN * ray.rounding():
+            return False  # nothing would be seen at these steps
+        near = SIDES_WITH * apart
+        quotients = (ray.pair(step) / (2.0 * step) for step in FINEST_STEPS)
+        return all(abs(quotient - claimed * length) <= near for quotient in quotients)
 
     def _complex_step_confirms(self, found: Comparison, scale: float) -> bool:
         """Whether the complex step agrees with the claim, on a function that it can be trusted on.
@@ -175,10 +205,14 @@ def _nearer(found: Comparison, again: Comparison) -> Comparison:
     """Of two comparisons the one by the shorter steps, if it knows enough to be heard."""
     if again.verdict is Verdict.CORRECT:
         return again  # longer steps may alias, or saturate
+    seen, before = again.estimate, found.estimate
     if found.verdict is Verdict.INCONCLUSIVE:
         # What does not move at all may be swallowed: that proves nothing of what moves elsewhere.
-        return again if again.verdict is Verdict.WRONG and again.estimate.value != 0.0 else found
-    seen = again.estimate
+        # What contradicts longer steps may be rounding: exp(h) - 1 - h is -h where 1 + h is 1.
+        known = math.isfinite(before.value) and math.isfinite(before.error)
+        contradicts = known and abs(seen.value - before.value) > seen.error + before.error
+        wrong = again.verdict is Verdict.WRONG and seen.value != 0.0 and not contradicts
+        return again if wrong else found
     consistent = abs(again.claimed - seen.value) <= seen.error <= KNOWN * abs(seen.value)
     return again if consistent else found
 

@@ -92,7 +92,6 @@ class Point:
     forward_mode: bool = False
     _places: float | None = None
     wobble: Arrays | None = field(default=None)
-    normwise: Arrays | None = field(default=None)
     _analytic: dict[str, bool | None] = field(default_factory=dict)
 
     def ray(self, direction: Inputs, cotangent: Arrays | None = None) -> Ray:

@@ -318,7 +318,9 @@ class _Resolver:
         if membership is Membership.SMOOTH or not self._explains(comparison):
             return self._special_point(comparison)
         if membership is Membership.INSIDE:
-            if comparison.verdict is Verdict.INCONCLUSIVE and self.around.jitter > JITTER:
+            smooth = comparison.estimate.local is Local.SMOOTH
+            undecided = comparison.verdict is Verdict.INCONCLUSIVE
+            if self.around.jitter > JITTER and (smooth or undecided):
                 return self._by_entries(comparison)  # a smooth gradient bends so far, too
             return self._outcome(_accepted(comparison), kinks=1)
         if not math.isfinite(comparison.estimate.error):  # a jump, an infinite slope
@@ -478,10 +480,19 @@ class _Resolver:
             if found.rescaled and found.verdict is not Verdict.WRONG:
                 return self._acquitted(comparison, found)
             alone = found.verdict is not Verdict.WRONG
+            if alone and not at_kink and self._adds_up(comparison, found):
+                return self._acquitted(comparison, found)
             if alone and self._unsupported(comparison, found, at_kink):
                 return self._inconclusive(comparison, TOO_FAR)
             self._blame(outcome, found)
         return outcome
+
+    def _adds_up(self, comparison: Comparison, found: Entries) -> bool:
+        """Whether the limits of the entries, each of which is right, add up to the difference."""
+        terms = slope_terms(self.point.claims[self.name], self.probe.direction)
+        allowed = self.point.rtol[self.name] * float(np.abs(terms).sum())
+        right = found.table.complete and found.verdict is Verdict.CORRECT
+        return right and comparison.difference <= allowed + comparison.estimate.error
 
     def _unsupported(self, comparison: Comparison, found: Entries, at_kink: bool) -> bool:
         """Whether all entries were looked at, or none can be trusted, and one should have shown."""

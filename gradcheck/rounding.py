@@ -65,27 +65,22 @@ def measured_wobble(point: Point) -> dict[str, Array]:
     names = [name for name in point.claims if all(name in g for g in several)]
     point.wobble = {name: _apart(point.claims[name], [g[name] for g in several]) for name in names}
     if point.has_coarse_places():
-        shaken = normwise_wobble(point)
-        point.wobble = {k: np.maximum(apart, shaken[k]) for k, apart in point.wobble.items()}
+        _add_normwise(point)
     return point.wobble
 
 
-def normwise_wobble(point: Point) -> dict[str, Array]:
-    """How far claims lie apart where all entries move by last places of the largest.
+def _add_normwise(point: Point) -> None:
+    """Add how far claims lie apart where all entries move by last places of the largest.
 
     The solution of a linear system is no better than that, however small an entry: of a matrix that
-    holds 1e16 and zeros nobody inverts the small entries exactly, and one that is triangular, and
-    benign as such, is factored like any other.
+    holds 1e16 and zeros nobody inverts the small entries exactly.
     """
-    if point.normwise is None:
-        several = [claims for _ in range(ENOUGH_WOBBLES) if (claims := _claims_shaken(point))]
-        point.normwise = {
-            name: _apart(claim, found)
-            if (found := [g[name] for g in several if name in g])
-            else np.zeros(claim.shape)
-            for name, claim in point.claims.items()
-        }
-    return point.normwise
+    several = [claims for _ in range(ENOUGH_WOBBLES) if (claims := _claims_shaken(point))]
+    assert point.wobble is not None
+    for name, apart in point.wobble.items():
+        found = [g[name] for g in several if name in g]
+        if found:
+            point.wobble[name] = np.maximum(apart, _apart(point.claims[name], found))
 
 
 def _claims_shaken(point: Point) -> dict[str, Array]:

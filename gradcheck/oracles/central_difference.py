@@ -78,7 +78,9 @@ ones of five), a ladder that ends there cannot rule out that they are the slope,
 coarser answer is. Five numbers of noise agree so once in a thousand."""
 
 ABOVE_ROUNDING = 1e3
-"""A change of the function is looked at for growth only if it is this far above rounding."""
+"""A change of the function is looked at for growth only if it is this far above rounding: that of
+the values, and that of the largest change seen, for where ``exp(h) - 1`` was rounded there is a one
+that does not show in the values."""
 
 KNOWN = 0.1
 """A one-sided slope with a relative bound below this exists; nothing grows there."""
@@ -479,13 +481,15 @@ def _one_sided(ladder: _Ladder) -> Estimate:
 
 def _growth(ladder: _Ladder) -> Local | None:
     """Quotients that grow steadily towards the finest rungs, beyond noise: no slope to speak of."""
+    largest = max(abs(moved) for pair in ladder.samples.values() for moved in pair)
+    rounding = max(ladder.ray.rounding(), EPS * largest if math.isfinite(largest) else 0.0)
     for side, limits in enumerate((ladder.right, ladder.left)):
         if limits is not None and limits.fine.error < KNOWN * abs(limits.fine.value):
             continue
         quotients = []
         for exponent in sorted(ladder.samples):
             value = ladder.samples[exponent][side]
-            if math.isfinite(value) and abs(value) > ABOVE_ROUNDING * ladder.ray.rounding():
+            if math.isfinite(value) and abs(value) > ABOVE_ROUNDING * rounding:
                 quotients.append(abs(value) / 2.0**exponent)
         pairs = itertools.pairwise(quotients)
         ratios = [fine / rough for fine, rough in pairs if rough > 0.0]  # they may underflow

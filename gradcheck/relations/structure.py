@@ -81,9 +81,12 @@ def narrowed(scene: Scene) -> Iterator[Finding]:
     """A float64 gradient was not cast to float32 on its way.
 
     Numbers that a random cotangent went into use all their bits, so that not even two of them fit
-    float32 by chance; but where the function computes in float32 its gradient may.
+    float32 by chance; but where the function computes in float32 its gradient may, and beside large
+    numbers few digits may be left of it.
     """
     if any(map(_fits_float32, (*scene.outputs.values(), *scene.cotangents.values()))):
+        return
+    if any(np.any(np.abs(array) > CANCELLING) for _, array, _ in _float_pairs(scene)):
         return
     for name, array, grad in _float_pairs(scene):
         if array.dtype == np.float64 == grad.dtype and _fits_float32(grad):
@@ -95,6 +98,9 @@ def narrowed(scene: Scene) -> Iterator[Finding]:
                 name,
             )
 
+
+CANCELLING = 2.0**10
+"""The square of a larger number, beside one, costs so many digits that the others fit float32."""
 
 NARROW_LEAST = 2
 """So many numbers must fit float32: each does by chance once in 2**29."""
