@@ -682,7 +682,8 @@ class _Check:
                 self.point, names, lenient=lenient, vectorized=self.options.vectorized
             )
         else:
-            self.outcomes = check_inputs(self.point, names, lenient=lenient)
+            brief = not self.options.diagnose
+            self.outcomes = check_inputs(self.point, names, lenient=lenient, brief=brief)
         for outcome in self.outcomes:
             self.findings.extend(outcome.findings)
 
@@ -721,7 +722,7 @@ class _Check:
         )
         if _roughly_right(second, names):
             return
-        for outcome in check_inputs(second, names, lenient=True):
+        for outcome in check_inputs(second, names, lenient=True, brief=not self.options.diagnose):
             name = outcome.name
             repeats = _repeats(second.claims[name], point.claims[name])
             if outcome.verdict is Verdict.WRONG and repeats:

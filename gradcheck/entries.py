@@ -111,13 +111,15 @@ def _table(
     return EntryTable(shape, flat_positions, claimed, estimate, error, wrong)
 
 
-def localise(point: Point, name: str, negligible: float, direction: Array, sharing: int) -> Entries:
+def localise(
+    point: Point, name: str, negligible: float, direction: Array, sharing: int, ladders: int
+) -> Entries:
     """The entries of a wrong input: all of a small one, a sample and what bisection finds else.
 
     ``sharing`` inputs are in doubt, and share the ladders between them.
     """
     size = point.work[name].size
-    ladders = max(1, LADDERS // sharing)
+    ladders = max(1, ladders // sharing)
     if size <= SMALL:
         return look_at(point, name, range(size), negligible, ladders)
     chosen = set(_sample(point, size))

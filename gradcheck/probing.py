@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck.climbing import is_mixed
 from gradcheck.compare import compare, rounding_of_terms, slope_terms
 from gradcheck.directions import coordinate_scales, gaussian
-from gradcheck.entries import SMALL, Entries, gather_evidence, localise, look_at
+from gradcheck.entries import LADDERS, SMALL, Entries, gather_evidence, localise, look_at
 from gradcheck.estimating import FAST_SHARE, best_estimate, meets
 from gradcheck.hull import Membership, locate
 from gradcheck.oracles import quick_slope
@@ -94,9 +94,16 @@ class Probe:
     rounding: float
 
 
-def check_inputs(point: Point, names: list[str], *, lenient: bool) -> list[Outcome]:
-    """Check the claims for every named input: two forwards each where they are right."""
-    outcomes = {name: outcome for name in names if (outcome := _non_finite(point, name))}
+def check_inputs(
+    point: Point, names: list[str], *, lenient: bool, brief: bool = False
+) -> list[Outcome]:
+    """Check the claims for every named input: two forwards each where they are right.
+
+    ``brief`` asks which inputs are wrong and no more: the verdicts are the same, but of the wrong
+    entries one is enough, and nobody will read the evidence.
+    """
+    non_finite = {name: _non_finite(point, name, brief=brief) for name in names}
+    outcomes = {name: outcome for name, outcome in non_finite.items() if outcome is not None}
     probes = [_probe(point, name) for name in names if name not in outcomes]
     negligible = max((probe.size for probe in probes if math.isfinite(probe.size)), default=0.0)
     doubtful = [probe.name for probe in probes if not probe.settled]
@@ -106,7 +113,7 @@ def check_inputs(point: Point, names: list[str], *, lenient: bool) -> list[Outco
             outcomes[probe.name] = _settled(point, probe)
         else:
             sharp = negligible * point.rtol[probe.name]
-            resolver = _Resolver(point, probe, around, doubtful, sharp, lenient)
+            resolver = _Resolver(point, probe, around, doubtful, sharp, lenient, brief)
             outcomes[probe.name] = resolver.resolve()
     return [outcomes[name] for name in names]
 
@@ -148,7 +155,7 @@ def _settled(point: Point, probe: Probe) -> Outcome:
     )
 
 
-def _non_finite(point: Point, name: str) -> Outcome | None:
+def _non_finite(point: Point, name: str, *, brief: bool) -> Outcome | None:
     """The outcome for an input whose claim is not finite somewhere; ``None`` if it is finite.
 
     Only the worst of it is looked at: a few of those entries, by a ladder each.
@@ -160,7 +167,7 @@ def _non_finite(point: Point, name: str) -> Outcome | None:
     if bad.size == 0:
         return None
     chosen = [int(i) for i in bad[:NON_FINITE_LOOKED_AT]]
-    found = look_at(point, name, chosen, 0.0)
+    found = look_at(point, name, chosen, 0.0, 1 if brief else LADDERS)
     outcome = Outcome(name, found.verdict, list(found.comparisons), table=found.table)
     if not _finite_forward(point) and not _log_zeros(point, name, chosen):
         # Where forward overflows, a right backward has nothing finite to return.
@@ -172,8 +179,9 @@ def _non_finite(point: Point, name: str) -> Outcome | None:
         return outcome
     if found.verdict is Verdict.WRONG:
         where = next(c for c in found.comparisons if c.verdict is Verdict.WRONG)
-        outcome.comparisons = [gather_evidence(point, where), *outcome.comparisons]
+        shown = where if brief else gather_evidence(point, where)
         outcome.comparisons.remove(where)
+        outcome.comparisons.insert(0, shown)
         outcome.findings.append(
             Finding(
                 "non-finite",
@@ -224,6 +232,7 @@ class _Resolver:
         doubtful: list[str],
         negligible: float,
         lenient: bool,
+        brief: bool,
     ) -> None:
         self.point = point
         self.probe = probe
@@ -232,6 +241,7 @@ class _Resolver:
         self.doubtful = doubtful
         self.negligible = negligible
         self.lenient = lenient
+        self.brief = brief
         self.findings: list[Finding] = []
 
     def resolve(self) -> Outcome:
@@ -446,7 +456,7 @@ class _Resolver:
         if not self.point.forward_mode:
             measured_wobble(self.point)
         found = look_at(
-            self.point, self.name, range(self.point.work[self.name].size), self.negligible, SMALL
+            self.point, self.name, range(x.size), self.negligible, 1 if self.brief else SMALL
         )
         if found.verdict is Verdict.INCONCLUSIVE:
             return self._inconclusive(comparison, comparison.reason)
@@ -475,8 +485,9 @@ class _Resolver:
         if not self.point.forward_mode:
             measured_wobble(self.point)
             found = localise(
-                self.point, self.name, self.negligible, self.probe.direction, len(self.doubtful)
-            )
+                self.point, self.name, self.negligible, self.probe.direction,
+                len(self.doubtful), 1 if self.brief else LADDERS,
+            )  # fmt: skip
             if found.rescaled and found.verdict is not Verdict.WRONG:
                 return self._acquitted(comparison, found)
             alone = found.verdict is not Verdict.WRONG
@@ -523,7 +534,8 @@ class _Resolver:
 
         wrong = sorted((c for c in found.comparisons if c.verdict is Verdict.WRONG), key=excess)
         if wrong:
-            wrong[0] = gather_evidence(self.point, wrong[0])
+            if not self.brief:
+                wrong[0] = gather_evidence(self.point, wrong[0])
             outcome.comparisons = [*wrong, *outcome.comparisons]
 
     def _convention(self, comparison: Comparison) -> Outcome:
