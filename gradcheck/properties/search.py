@@ -18,11 +18,18 @@ from gradcheck.recording import RunSettings, unheard
 from gradcheck.result import CheckResult, Verdict
 from gradcheck.strategies.case import Case
 
-OTHER_BUGS = 20
-"""Checks after the first failure, at least, in search of others. Arrays are reduced afterwards."""
+RANDOM_CALLS = 10
+"""Examples that Hypothesis draws, at least, before it shrinks what failed; twice as many as it took
+to meet the last new failure, if that is more. They look for other bugs."""
 
-SHRINK_TRIALS = 100
-"""Further checks that Hypothesis may spend on shrinking options."""
+OPTION_TRIALS = 40
+"""Checks spent on simpler options; arrays are reduced afterwards."""
+
+SHRINK_CALLS = 200
+"""Further examples, most of them passed over, in which Hypothesis may come upon such options."""
+
+SUBJECT_TRIALS = 20
+"""Checks spent on simpler subjects, where those are drawn."""
 
 
 class _Enough(BaseException):
@@ -50,7 +57,8 @@ class Search:
         self.witnesses = Witnesses(tested)
         self._failing: dict[str, type[GradientMismatch] | None] = {}
         self._calls = 0
-        self._last_call = 0
+        self._random_calls = RANDOM_CALLS
+        self._trials = 0
 
     def run(self) -> list[type[GradientMismatch]]:
         """Kinds of failure that Hypothesis found; other exceptions pass through."""
@@ -87,16 +95,21 @@ class Search:
     def _example(self, case: Case) -> None:
         __tracebackhide__ = True
         self._calls += 1
-        if self.found and self._calls > self._last_call and repr(case) not in self._failing:
-            if not self.tested.option_strategies:
-                raise _Enough  # what is left is arrays, and they are reduced afterwards
-            return  # what failed once keeps failing, so that Hypothesis can end
         # Hypothesis gets to one case by many ways, and most ways of shrinking lead back to it.
+        is_known = repr(case) in self._failing
+        shrinking = bool(self.found) and self._calls > self._random_calls and not is_known
+        if shrinking:
+            self._require_more_to_try()
+            if not self._is_worth_a_check(case):
+                return
+            self._trials += 1
         known = self._failing.get(repr(case)) if case.is_written_in_full else None
         kind = known or self._failure(case)
         if kind is None:
             return
-        if kind not in self.found or case.entries <= self.found[kind].entries:
+        if kind not in self.found:
+            self._random_calls = max(self._random_calls, 2 * self._calls)
+        if kind not in self.found or shrinking or case.entries <= self.found[kind].entries:
             self.found[kind] = case
         raise kind(f"{self.tested.name}: wrong")
 
@@ -118,17 +131,25 @@ class Search:
         if result.verdict is not Verdict.WRONG:
             self.tally.count(case, result)
             return None
-        if not self.found:
-            self._last_call = self._calls + self._further_calls()
         kind = kind_of(result, case)
         self.witnesses.keep(kind, case)
         self._failing[repr(case)] = kind
         return kind
 
-    def _further_calls(self) -> int:
-        """Checks to spend on other bugs, and on what only Hypothesis can shrink."""
-        more = SHRINK_TRIALS if self.tested.option_strategies else 0
-        return max(self._calls, OTHER_BUGS) + more
+    def _require_more_to_try(self) -> None:
+        """End the run where shrinking by Hypothesis has no more to give."""
+        tested = self.tested
+        if tested.option_strategies:
+            ended = self._calls > self._random_calls + SHRINK_CALLS or self._trials >= OPTION_TRIALS
+        else:
+            ended = not tested.draws_subjects or self._trials >= SUBJECT_TRIALS
+        if ended:
+            raise _Enough
+
+    def _is_worth_a_check(self, case: Case) -> bool:
+        """Whether a case differs by more than its arrays from those that failed."""
+        known = {repr(found.options) for found in self.found.values()}
+        return self.tested.draws_subjects or repr(case.options) not in known
 
     def _checked(self, case: Case) -> CheckResult:
         # What is tried while shrinking is no example that anyone asked for: nobody hears of it.
