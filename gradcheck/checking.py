@@ -720,12 +720,11 @@ class _Check:
             known_centre=None,
             wobble=None,
         )
-        if _roughly_right(second, names):
+        repeated = [n for n in names if _repeats(second.claims[n], point.claims[n])]
+        if not repeated or _roughly_right(second, names):
             return
         for outcome in check_inputs(second, names, lenient=True, brief=not self.options.diagnose):
-            name = outcome.name
-            repeats = _repeats(second.claims[name], point.claims[name])
-            if outcome.verdict is Verdict.WRONG and repeats:
+            if outcome.verdict is Verdict.WRONG and outcome.name in repeated:
                 self.findings.append(_stale(outcome))
 
     def _result(self) -> CheckResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -22,6 +23,12 @@ from gradcheck.strategies.case import Case
 WITNESSES = 4
 """Larger failing cases that are asked for the cause too."""
 
+UNANIMOUS = 3
+"""Points, the smallest case among them, that are enough where all name one cause first."""
+
+RICH = 12
+"""Different numbers that make a case a good witness."""
+
 MOST_CAUSES = 3
 """Likely causes of one failure that are told."""
 
@@ -30,6 +37,10 @@ WITNESS_ENTRIES = 64
 
 WITNESS_EXAMPLES = 12
 """Examples drawn for their cause once the test has failed: what fails first may be the smallest."""
+
+
+class _Enough(BaseException):
+    """Ends a run of Hypothesis: every kind of failure has its witnesses."""
 
 
 class Witnesses:
@@ -56,9 +67,11 @@ class Witnesses:
             self.trials.append((case.keywords, kinds_of(result, case) if wrong else []))
 
     def look_around(self, settings: RunSettings) -> None:
-        """Draw some examples more, for their causes only."""
+        """Draw some examples more, for their causes only, where too few failed so far."""
 
         def one(case: Case) -> None:
+            if self._are_enough():
+                raise _Enough
             with suppress(InvalidSubject, InvalidArgument):
                 result = unheard(self.tested.check, case)
                 self.try_options(case, result)
@@ -74,13 +87,22 @@ class Witnesses:
             database=None,
             phases=(Phase.generate,),
         )
-        with suppress(hypothesis.errors.HypothesisException):
-            chosen(test)()
+        if not self._are_enough():
+            with suppress(hypothesis.errors.HypothesisException, _Enough):
+                chosen(test)()
+
+    def _are_enough(self) -> bool:
+        # Which options a bug needs shows in examples that pass, too.
+        full = all(len(kept) == WITNESSES for kept in self.cases.values())
+        rich = full and all(_richness(one) >= RICH for kept in self.cases.values() for one in kept)
+        return rich and not self.tested.option_strategies
 
     def causes(self, kind: type[GradientMismatch], smallest: CheckResult) -> tuple[Diagnosis, ...]:
         """What explains most of the failing cases met, and not the smallest one only."""
         several = [smallest.diagnoses]
         for case in self.cases.get(kind, ()):
+            if _are_unanimous(several):
+                break
             result = unheard(self.tested.check, case, diagnose=True)
             if result.verdict is Verdict.WRONG:
                 several.append(result.diagnoses)
@@ -88,6 +110,12 @@ class Witnesses:
         found = [*consensus(several), *wrong_for_options(trials)]
         best = {d.name: d for d in sorted(found, key=lambda diagnosis: diagnosis.fit)}
         return tuple(sorted(best.values(), key=lambda diagnosis: -diagnosis.fit)[:MOST_CAUSES])
+
+
+def _are_unanimous(several: Sequence[tuple[Diagnosis, ...]]) -> bool:
+    """Whether enough points name the same cause first, so that no further one is asked."""
+    first = {found[0].name if found else "" for found in several}
+    return len(several) >= UNANIMOUS and len(first) == 1 and "" not in first
 
 
 def _richness(case: Case) -> int:
