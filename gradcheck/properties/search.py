@@ -132,7 +132,7 @@ class Search:
             self.tally.count(case, result)
             return None
         kind = kind_of(result, case)
-        self.witnesses.keep(kind, case)
+        self.witnesses.keep(case)
         self._failing[repr(case)] = kind
         return kind
 

@@ -40,25 +40,39 @@ WITNESS_EXAMPLES = 12
 
 
 class _Enough(BaseException):
-    """Ends a run of Hypothesis: every kind of failure has its witnesses."""
+    """Ends a run of Hypothesis: there are rich cases enough."""
+
+
+class _Witness:
+    """A case that failed or may fail, explained when it is first asked."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.richness = _richness(case)
+        self._answer: dict[type[GradientMismatch], tuple[Diagnosis, ...]] | None = None
+
+    def explained(self, tested: Property) -> dict[type[GradientMismatch], tuple[Diagnosis, ...]]:
+        """Causes by kind of failure; empty for a case that does not fail."""
+        if self._answer is None:
+            self._answer = {}
+            with suppress(InvalidSubject, InvalidArgument):
+                result = unheard(tested.check, self.case, diagnose=True)
+                if result.verdict is Verdict.WRONG:
+                    self._answer = dict.fromkeys(kinds_of(result, self.case), result.diagnoses)
+        return self._answer
 
 
 class Witnesses:
-    """Failing cases of one property by kind, and the options under which points were wrong."""
+    """Rich cases of one property, most of them failing, and under which options points failed."""
 
     def __init__(self, tested: Property) -> None:
         self.tested = tested
-        self.cases: dict[type[GradientMismatch], list[Case]] = {}
+        self.kept: dict[str, _Witness] = {}
         self.trials: list[tuple[dict[str, Any], list[type[GradientMismatch]]]] = []
 
-    def keep(self, kind: type[GradientMismatch], case: Case) -> None:
-        """Keep a failing case if it is among the richest of its kind."""
-        kept = self.cases.setdefault(kind, [])
-        if repr(case) in map(repr, kept):
-            return
-        kept.append(case)
-        kept.sort(key=_richness, reverse=True)
-        del kept[WITNESSES:]
+    def keep(self, case: Case) -> None:
+        """Keep a case, to ask it for the cause of a failure."""
+        self.kept.setdefault(repr(case), _Witness(case))
 
     def try_options(self, case: Case, result: CheckResult) -> None:
         """Remember for which options a point was wrong, or could have been."""
@@ -72,11 +86,10 @@ class Witnesses:
         def one(case: Case) -> None:
             if self._are_enough():
                 raise _Enough
-            with suppress(InvalidSubject, InvalidArgument):
-                result = unheard(self.tested.check, case)
-                self.try_options(case, result)
-                for kind in kinds_of(result, case) if result.verdict is Verdict.WRONG else ():
-                    self.keep(kind, case)
+            self.keep(case)
+            if self.tested.option_strategies:
+                with suppress(InvalidSubject, InvalidArgument):
+                    self.try_options(case, unheard(self.tested.check, case))
 
         test = hypothesis.seed(settings.stream_seed or 0)(
             hypothesis.given(case=self.tested.strategy)(one)
@@ -93,19 +106,18 @@ class Witnesses:
 
     def _are_enough(self) -> bool:
         # Which options a bug needs shows in examples that pass, too.
-        full = all(len(kept) == WITNESSES for kept in self.cases.values())
-        rich = full and all(_richness(one) >= RICH for kept in self.cases.values() for one in kept)
-        return rich and not self.tested.option_strategies
+        rich = sum(witness.richness >= RICH for witness in self.kept.values())
+        return rich >= WITNESSES + 2 and not self.tested.option_strategies
 
     def causes(self, kind: type[GradientMismatch], smallest: CheckResult) -> tuple[Diagnosis, ...]:
         """What explains most of the failing cases met, and not the smallest one only."""
         several = [smallest.diagnoses]
-        for case in self.cases.get(kind, ()):
-            if _are_unanimous(several):
+        for witness in sorted(self.kept.values(), key=lambda witness: -witness.richness):
+            if len(several) > WITNESSES or _are_unanimous(several):
                 break
-            result = unheard(self.tested.check, case, diagnose=True)
-            if result.verdict is Verdict.WRONG:
-                several.append(result.diagnoses)
+            explained = witness.explained(self.tested)
+            if kind in explained:
+                several.append(explained[kind])
         trials = [Trial(options, kind in kinds) for options, kinds in self.trials]
         found = [*consensus(several), *wrong_for_options(trials)]
         best = {d.name: d for d in sorted(found, key=lambda diagnosis: diagnosis.fit)}
