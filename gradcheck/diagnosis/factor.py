@@ -13,7 +13,9 @@ from gradcheck.diagnosis.features import Feature, cotangent_features, features
 from gradcheck.result import Diagnosis
 from gradcheck.trees import Array
 
-SHAPES: dict[str, Callable[[Any], Any]] = {
+Shape = Callable[[Any], Any]
+
+SHAPES: dict[str, Shape] = {
     "{}": lambda v: v,
     "abs({})": np.abs,
     "({})**2": np.square,
@@ -58,39 +60,60 @@ def factor_per_entry(view: View) -> Iterator[Diagnosis]:
     usable = view.wrong & view.finite & ~view.silent & (view.claimed != 0)
     if not usable.any() or not view.finite.all():
         return
-    for feature in [*features(view), *norms(view)]:
-        known = OF_COMPLEX if np.iscomplexobj(feature.values) else len(SHAPES)
-        for rank, (form, shape) in enumerate(list(SHAPES.items())[:known]):
-            found = _explained(view, feature, form, shape)
+    told = [*features(view), *norms(view)]
+    for of_complex in (False, True):
+        of_kind = [feature for feature in told if np.iscomplexobj(feature.values) is of_complex]
+        shapes = list(SHAPES.items())[: OF_COMPLEX if of_complex else None]
+        for feature, met in zip(of_kind, _met_at_the_largest(view, of_kind, shapes), strict=True):
+            found = _first_explaining(view, feature, shapes, met)
             if found is not None:
-                yield _diagnosis(view, feature, found, rank)
-                break
+                yield _diagnosis(view, feature, *found)
 
 
-def _explained(view: View, feature: Feature, form: str, shape: Callable[[Any], Any]) -> str | None:
+def _met_at_the_largest(
+    view: View, told: list[Feature], shapes: list[tuple[str, Shape]]
+) -> list[list[tuple[int, int, int]]]:
+    """For each feature the models that meet the largest wrong claim: shape, constant, operation.
+
+    Most meet nothing, and need no look at the other entries.
+    """
+    place = int(np.argmax(np.abs(view.claimed) * view.wrong))
+    claimed, estimate = view.claimed[place], view.estimate[place]
+    beside = np.array([feature.values[place] for feature in told])
+    met = np.zeros((len(told), len(shapes), len(NICE), 2), dtype=bool)
+    constants = np.array(NICE)
     with np.errstate(all="ignore"):
-        factor = np.asarray(shape(feature.values))
-        for constant in NICE:
-            for words, model in (("x", constant * factor), ("/", constant / factor)):
-                if _fits(view, model):
-                    sign = "" if constant == 1 else f"{constant:g} x "
-                    return f"{sign}estimate {words} {form.format(feature.words)}"
+        for rank, (_, shape) in enumerate(shapes):
+            factor = np.asarray(shape(beside)).reshape(-1, 1)
+            for way, model in enumerate((constants * factor, constants / factor)):
+                met[:, rank, :, way] = np.abs(model * estimate - claimed) <= ROUGHLY * abs(claimed)
+    return [[(int(r), int(c), int(w)) for r, c, w in np.argwhere(one)] for one in met]
+
+
+def _first_explaining(
+    view: View,
+    feature: Feature,
+    shapes: list[tuple[str, Shape]],
+    candidates: list[tuple[int, int, int]],
+) -> tuple[str, int] | None:
+    """The first model that explains every entry, in words, and the rank of its shape."""
+    for rank, index, way in candidates:
+        form, shape = shapes[rank]
+        constant = NICE[index]
+        with np.errstate(all="ignore"):
+            factor = np.asarray(shape(feature.values))
+            explains = _fits(view, constant / factor if way else constant * factor)
+        if explains:
+            sign = "" if constant == 1 else f"{constant:g} x "
+            return f"{sign}estimate {'/' if way else 'x'} {form.format(feature.words)}", rank
     return None
 
 
 def _fits(view: View, model: Array) -> bool:
-    if not _near(view, model) or not np.isfinite(model[view.wrong]).all():
+    if not np.isfinite(model[view.wrong]).all():
         return False
     model = np.where(np.isfinite(model), model, 1.0)
     return bool(view.explains(model * view.estimate, (np.abs(model) + 1) * view.error).all())
-
-
-def _near(view: View, model: Array) -> bool:
-    """Whether the largest wrong claim is met at all: most models need no further look."""
-    place = int(np.argmax(np.abs(view.claimed) * view.wrong))
-    claimed = view.claimed[place]
-    met = abs(model[place] * view.estimate[place] - claimed) <= ROUGHLY * abs(claimed)
-    return bool(met)
 
 
 def _diagnosis(view: View, feature: Feature, found: str, rank: int) -> Diagnosis:

@@ -167,10 +167,10 @@ def _best_composition(view: View, terms: Array, live: Mask) -> tuple[int, float,
     with np.errstate(all="ignore"):
         constants = view.mismatch[best] / terms[:, best]
         nice = np.abs(np.abs(constants)[:, None] / np.array(NICE) - 1).min(axis=1) < NICELY
-        rough = np.abs(constants[:, None] * terms - view.mismatch) <= ROUGHLY * np.abs(
-            view.mismatch
-        )
-    for index in np.flatnonzero(nice & rough[:, live].all(axis=1)):
+        chosen = np.flatnonzero(nice)
+        off = np.abs(constants[chosen, None] * terms[chosen] - view.mismatch)
+        rough = off <= ROUGHLY * np.abs(view.mismatch)
+    for index in chosen[rough[:, live].all(axis=1)]:
         term = np.where(live, terms[index], 0.0)
         error = view.error + np.abs(term / term[best]) * view.error[best]
         if view.explains(view.estimate + constants[index] * term, error).all():
@@ -227,6 +227,9 @@ def missing_term_per_block(view: View) -> Iterator[Diagnosis]:
     if not view.whole or not view.finite.all() or np.iscomplexobj(view.mismatch):
         return
     for order, width in blocks_of(view.shape):
+        wrong = view.wrong[order].reshape(-1, width)
+        if not _enough_wrong(wrong, patterns=1):
+            continue
         for words, patterns in block_patterns(view):
             if _each_block(view, patterns, order, width):
                 blocks = view.flat.size // width
@@ -283,6 +286,8 @@ def _is_a_number(view: View, feature: Feature) -> bool:
 
 
 def _each_block(view: View, patterns: list[Array], order: Array, width: int) -> bool:
+    if not _enough_wrong(view.wrong[order].reshape(-1, width), len(patterns)):
+        return False
     stacked = np.stack([np.asarray(p)[order] for p in patterns], axis=-1)
     if width < len(patterns) + SPARE_ENTRIES or not np.isfinite(stacked).all():
         return False
@@ -290,8 +295,6 @@ def _each_block(view: View, patterns: list[Array], order: Array, width: int) -> 
     left = view.mismatch[order].reshape(-1, width, 1)
     error = view.error[order].reshape(-1, width)
     fitted = blocks @ (np.linalg.pinv(blocks) @ left)
-    if not _enough_wrong(view.wrong[order].reshape(-1, width), len(patterns)):
-        return False
     spread = error + error.max(axis=1, keepdims=True)
     back = np.argsort(order)
     prediction = view.estimate + fitted.ravel()[back]
