@@ -365,9 +365,8 @@ def _require_fit(
     """Refuse a backward that cannot be called with these inputs, in any style it may be of."""
     require_forward(forward, order, options)
     count = len(order)
-    fits_pair = backward.accepts(1 + count, options)
-    fits_cache = backward.accepts(2, options)
-    if {"pair": fits_pair, "cached": fits_cache, "": fits_pair or fits_cache}.get(style, True):
+    arguments = {"pair": (1 + count,), "cached": (2,), "": (1 + count, 2)}.get(style, ())
+    if not arguments or any(backward.accepts(number, options) for number in arguments):
         return
     listed = ", ".join(("cotangent", *order))
     raise InvalidSubject(
