@@ -14,7 +14,7 @@ import numpy as np
 
 from gradcheck import recording
 from gradcheck.backends.styles import as_subject, named_inputs
-from gradcheck.compare import default_rtol, slope_terms
+from gradcheck.compare import claimed_slope, default_rtol
 from gradcheck.diagnosis import explain
 from gradcheck.directions import direction, gaussian
 from gradcheck.errors import GradientInconclusive, InvalidArgument, InvalidSubject, mismatch_type
@@ -25,6 +25,7 @@ from gradcheck.oracles import quick_slope
 from gradcheck.point import Counted, Point, is_steering, shaped_cotangent, widened
 from gradcheck.probing import Outcome, check_inputs
 from gradcheck.relations import DEFAULT, RELATIONS, Scene, raising, relate
+from gradcheck.relations.agreement import same_bits
 from gradcheck.report.terminal import render, reproduction
 from gradcheck.result import (
     Case,
@@ -40,7 +41,7 @@ from gradcheck.result import (
 )
 from gradcheck.subject import FunctionSubject, LayerCall, LayeredSubject
 from gradcheck.tied import tied_entries, tied_inputs
-from gradcheck.trees import Array, Arrays, is_differentiable, named_outputs
+from gradcheck.trees import Array, Arrays, all_finite, is_differentiable, named_outputs
 
 SHOWN_COMPARISONS = 64
 """Comparisons kept of each input: enough for every report, and bounded for a million entries."""
@@ -519,7 +520,7 @@ class _Check:
     def _require_unmutated(self, which: str) -> None:
         for name, array in self.inputs.items():
             given = np.asarray(self.given[name])
-            if not np.array_equal(array, given):
+            if not same_bits(array, given):
                 self.findings.append(
                     Finding(
                         "mutates-input",
@@ -567,6 +568,8 @@ class _Check:
         return {name: np.array(given[name]) for name in outputs} if fits else None
 
     def _doubt_nan(self, outputs: Arrays) -> None:
+        if all(map(all_finite, outputs.values())):
+            return
         floats = [array for array in outputs.values() if is_differentiable(array)]
         missing = sum(int(np.isnan(array).sum()) for array in floats)
         if missing:
@@ -852,9 +855,10 @@ def _draw(generator: np.random.Generator, output: Array) -> Array:
     """A Gaussian cotangent for one output; zero where the output is not finite, or no float."""
     if not is_differentiable(output):
         return np.zeros(output.shape)
-    u = gaussian(generator, output).astype(output.dtype)
-    finite = np.isfinite(output)
-    return u if finite.all() else np.where(finite, u, np.zeros((), output.dtype))
+    u = gaussian(generator, output).astype(output.dtype, copy=False)
+    if all_finite(output):
+        return u
+    return np.where(np.isfinite(output), u, np.zeros((), output.dtype))
 
 
 def _wide_cotangent(cotangent: Arrays) -> Arrays:
@@ -866,7 +870,7 @@ def _fits(gradient: Any, x: Array) -> bool:
         gradient is not None
         and np.shape(gradient) == x.shape
         and gradient.dtype.kind in "fc"
-        and bool(np.all(np.isfinite(gradient)))
+        and all_finite(gradient)
     )
 
 
@@ -882,9 +886,9 @@ def _roughly_right(point: Point, names: list[str]) -> bool:
         return True
     claimed = size = 0.0
     for name, v in directions.items():
-        terms = slope_terms(point.claims[name], v)
-        claimed += float(terms.sum())
-        size += math.sqrt(float(terms @ terms))
+        slope = claimed_slope(point.claims[name], v)
+        claimed += slope.value
+        size += slope.size
     return abs(claimed - quick.value) <= ROUGHLY * max(size, abs(claimed)) + 10 * quick.error
 
 
@@ -954,9 +958,7 @@ def _require_fitting_axes(arrays: Arrays, options: Options) -> None:
 
 
 def _has_nan(array: Array) -> bool:
-    # The sum of a large array is read once; isnan would write another array first.
-    with np.errstate(all="ignore"):
-        return bool(np.isnan(array.sum()) and np.isnan(array).any())
+    return not all_finite(array) and bool(np.isnan(array).any())
 
 
 def _names(relations: Iterable[str] | None) -> tuple[str, ...] | None:

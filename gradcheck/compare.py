@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
@@ -44,19 +44,44 @@ def slope_terms(gradient: Array, direction: Array) -> Array:
     with np.errstate(all="ignore"):
         left = np.conj(gradient) if gradient.dtype.kind == "c" else gradient
         product = left * direction
-    return np.real(product).astype(np.float64, copy=False).reshape(-1)
+    return np.asarray(product.real, dtype=np.float64).reshape(-1)
 
 
 def rounding_of_terms(dtype: np.dtype[Any], terms: Array) -> float:
     """What rounding may have cost a claimed slope: a few last places of each of its terms."""
     if dtype.kind not in "fc":
         return 0.0
-    return CLAIM_ROUNDING * float(np.finfo(dtype).eps) * float(np.abs(terms).sum())
+    return CLAIM_ROUNDING * float(np.finfo(dtype).eps) * float(np.add.reduce(np.abs(terms)))
 
 
-def claim_rounding(gradient: Array, direction: Array) -> float:
-    """`rounding_of_terms` of a gradient along a direction."""
-    return rounding_of_terms(gradient.dtype, slope_terms(gradient, direction))
+class ClaimedSlope(NamedTuple):
+    """``Re <gradient, direction>``, and what its terms say of it.
+
+    Attributes
+    ----------
+    value : float
+    size : float
+        Root of the sum of the squares of its terms: what independent terms would add up to.
+    rounding : float
+        `rounding_of_terms`.
+    """
+
+    value: float
+    size: float
+    rounding: float
+
+
+def claimed_slope(gradient: Array, direction: Array) -> ClaimedSlope:
+    """The slope that a gradient claims along a direction.
+
+    >>> claimed_slope(np.array([3.0, 4.0]), np.array([1.0, -1.0])).size
+    5.0
+    """
+    terms = slope_terms(gradient, direction)
+    with np.errstate(all="ignore"):
+        value = float(np.add.reduce(terms))
+        size = math.sqrt(float(terms @ terms))
+        return ClaimedSlope(value, size, rounding_of_terms(gradient.dtype, terms))
 
 
 def judge(

@@ -50,8 +50,8 @@ def coordinate_scales(x: Array) -> Array:
     >>> coordinate_scales(np.array([5.0, 0.0, -0.3])).round(4).tolist()
     [5.0, 0.0226, 0.3]
     """
-    size = np.abs(x).astype(np.float64, copy=False)
-    largest = float(size.max(initial=0.0))
+    size = np.asarray(np.abs(x), dtype=np.float64)
+    largest = float(np.maximum.reduce(size, axis=None, initial=0.0))
     finite: Any = True
     if not math.isfinite(largest):
         finite = np.isfinite(size)
@@ -74,15 +74,17 @@ def coordinate_scales(x: Array) -> Array:
 
 def _has_offset(x: Array, least: float) -> bool:
     """Whether real entries are all nearer to each other than ``least``, but not all the same."""
-    if x.size > LARGE and _spread(x.flat[:FIRST_ENTRIES]) >= least:
+    if x.size < 2 or x.dtype.kind != "f":
+        return False
+    if abs(float(x.item(0)) - float(x.item(-1))) >= least:
         return False  # as nearly always; the rest need not be read
+    if x.size > LARGE and _spread(x.flat[:FIRST_ENTRIES]) >= least:
+        return False
     return 0.0 < _spread(x) < least
 
 
 def _spread(x: Array) -> float:
-    """Largest distance between real entries; 0 for one entry, or where some are not finite."""
-    if x.size < 2 or x.dtype.kind != "f":
-        return 0.0
+    """Largest distance between real entries; 0 where some are not finite."""
     spread = float(x.max()) - float(x.min())
     return spread if math.isfinite(spread) else 0.0
 
@@ -104,7 +106,7 @@ def gaussian(generator: np.random.Generator, like: Array) -> Array:
 def _normal(generator: np.random.Generator, like: Array) -> Array:
     if like.size < LARGE:
         return np.asarray(generator.standard_normal(like.shape))
-    bits = np.frombuffer(generator.bytes(2 * like.size), dtype=np.uint16)
+    bits = _random_bits(generator, like.size)
     drawn = np.empty(like.size)
     for start in range(0, like.size, BLOCK):
         block = slice(start, start + BLOCK)
@@ -112,10 +114,20 @@ def _normal(generator: np.random.Generator, like: Array) -> Array:
     return drawn.reshape(like.shape)
 
 
+def _random_bits(generator: np.random.Generator, count: int) -> Array:
+    """So many random uint16: four to each word that the generator makes."""
+    words = generator.bit_generator.random_raw(-(-count // 4))
+    return np.asarray(words, dtype=np.uint64).view(np.uint16)[:count]
+
+
 def direction(generator: np.random.Generator, x: Array) -> Array:
     """A Gaussian direction, scaled per coordinate."""
-    drawn, scales = gaussian(generator, x), coordinate_scales(x)
-    return np.multiply(drawn, scales, out=drawn if drawn.ndim else None)
+    return scaled(gaussian(generator, x), coordinate_scales(x))
+
+
+def scaled(drawn: Array, scales: Array) -> Array:
+    """Drawn numbers times the scales of their coordinates, in the memory of the former."""
+    return np.asarray(np.multiply(drawn, scales, out=drawn if drawn.ndim else None))
 
 
 def along(x: Array, flat: int, size: float, part: str = "real") -> Array:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gradcheck.climbing import is_mixed
-from gradcheck.compare import compare, rounding_of_terms, slope_terms
-from gradcheck.directions import coordinate_scales, gaussian
+from gradcheck.compare import claimed_slope, compare
+from gradcheck.directions import coordinate_scales, gaussian, scaled
 from gradcheck.entries import SMALL, Entries, gather_evidence, localise, look_at
 from gradcheck.estimating import FAST_SHARE, best_estimate, meets
 from gradcheck.hull import Membership, locate
@@ -28,7 +28,7 @@ from gradcheck.result import (
 )
 from gradcheck.rounding import CONDITIONED, measured_wobble, slope_wobble
 from gradcheck.surroundings import JITTER, Sampled, Surroundings
-from gradcheck.trees import Arrays, is_differentiable, named_outputs
+from gradcheck.trees import Arrays, all_finite, is_differentiable, named_outputs
 
 REDRAWS = 8
 CANCELS = 0.3
@@ -127,15 +127,14 @@ def _telling_direction(point: Point, name: str) -> tuple[Array, float, float]:
     x = point.work[name]
     scales = coordinate_scales(x)
     if point.forward_mode:
-        v = gaussian(point.generator, x) * scales
+        v = scaled(gaussian(point.generator, x), scales)
         return v, point.slope(name, v), 0.0
     for _ in range(REDRAWS):
-        v = gaussian(point.generator, x) * scales
-        terms = slope_terms(point.claims[name], v)
-        claimed = float(terms.sum())
-        if abs(claimed) >= CANCELS * math.sqrt(float(terms @ terms)):
+        v = scaled(gaussian(point.generator, x), scales)
+        claimed, size, rounding = claimed_slope(point.claims[name], v)
+        if abs(claimed) >= CANCELS * size:
             break
-    return v, claimed, rounding_of_terms(point.claims[name].dtype, terms)
+    return v, claimed, rounding
 
 
 def _settled(point: Point, probe: Probe) -> Outcome:
@@ -155,10 +154,10 @@ def _non_finite(point: Point, name: str) -> Outcome | None:
     """
     if point.forward_mode:
         return None
+    if all_finite(point.claims[name]):
+        return None
     gradient = point.claims[name].reshape(-1)
     bad = np.flatnonzero(~np.isfinite(gradient))
-    if bad.size == 0:
-        return None
     chosen = [int(i) for i in bad[:NON_FINITE_LOOKED_AT]]
     found = look_at(point, name, chosen, 0.0)
     outcome = Outcome(name, found.verdict, list(found.comparisons), table=found.table)
@@ -189,7 +188,7 @@ def _non_finite(point: Point, name: str) -> Outcome | None:
 
 def _finite_forward(point: Point) -> bool:
     outputs = named_outputs(point.output).values()
-    return all(bool(np.all(np.isfinite(y))) for y in outputs if is_differentiable(y))
+    return all(map(all_finite, outputs))
 
 
 def _log_zeros(point: Point, name: str, chosen: list[int]) -> bool:

@@ -104,7 +104,9 @@ def quick_slope(ray: Ray) -> Estimate:
     value = ray.difference(plus, minus) / (2.0 * step)
     if not math.isfinite(value) or plus is None:
         return Estimate(math.nan, math.inf, ORACLE, Local.NON_FINITE)
-    noise = rounding_of(ray.cotangent, plus)
+    noise = ray.rounding_at_centre  # a step away the outputs are as large
+    if noise is None:
+        noise = rounding_of(ray.cotangent, plus)
     return Estimate(value, noise / step, ORACLE, noise=noise)
 
 

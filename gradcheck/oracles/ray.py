@@ -32,6 +32,8 @@ class Ray:
         ``u``, by output name, real or complex. The projection is ``Re sum(conj(u) * f)``.
     centre : mapping of str to array, optional
         ``f(x)``, when it is known already.
+    rounding : float, optional
+        `rounding_of` the cotangent and ``f(x)``, when it is known already.
 
     Examples
     --------
@@ -51,6 +53,7 @@ class Ray:
         "inputs",
         "odd_outputs",
         "places",
+        "rounding_at_centre",
         "value",
     )
 
@@ -61,6 +64,7 @@ class Ray:
         direction: Inputs,
         cotangent: Inputs,
         centre: Arrays | None = None,
+        rounding: float | None = None,
     ) -> None:
         self.value = value
         self.inputs = inputs
@@ -71,7 +75,8 @@ class Ray:
         self.places = 1.0
         self._centre = centre
         self._moving: Arrays = {}
-        self._rounding: float | None = None
+        self.rounding_at_centre = rounding
+        self._rounding = rounding
 
     @property
     def centre(self) -> Arrays:
