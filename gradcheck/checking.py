@@ -16,7 +16,7 @@ from gradcheck import recording
 from gradcheck.backends.styles import as_subject, named_inputs
 from gradcheck.compare import claimed_slope, default_rtol
 from gradcheck.diagnosis import explain
-from gradcheck.directions import direction, gaussian
+from gradcheck.directions import direction, gaussian, seeded
 from gradcheck.errors import GradientInconclusive, InvalidArgument, InvalidSubject, mismatch_type
 from gradcheck.exhaustive import check_every_entry
 from gradcheck.guilty_layer import find_guilty_layer
@@ -465,7 +465,7 @@ class _Check:
         self.inputs = {name: np.array(array) for name, array in inputs.items()}
         self.options = options
         self.call = call
-        self.generator = np.random.default_rng(options.seed)
+        self.generator = seeded(options.seed)
         self.forward_mode = not hasattr(subject, "vjp") or getattr(subject, "pull_back", 0) is None
         self.findings: list[Finding] = []
         self.outcomes: list[Outcome] = []
@@ -476,29 +476,34 @@ class _Check:
         _require_no_nan(self.inputs)
 
     def run(self) -> CheckResult:
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            self._look(heard)
+        return self._result()
+
+    def _look(self, heard: list[warnings.WarningMessage]) -> None:
         output = self._value()
+        self._note_warnings(heard)
+        self._require_unmutated("forward")
         _require_fitting_axes({**named_outputs(output), **self.inputs}, self.options)
         cotangent = self._cotangent(output)
-        if cotangent is None or not self._claim(output, cotangent):
-            return self._result()
+        if cotangent is None or not self._claim(output, cotangent, heard):
+            return
         names = self._checkable()
         self._relate(output, cotangent)
-        if names and not any(finding.name.startswith("mutates-") for finding in self.findings):
-            self.point = self._make_point(output, cotangent, names)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # what the subject says at x is noted already
-                self._estimate(names)
-                self.counted.relating = True  # what follows are relations that need an estimate
-                self._ties()
-                self._second_point()
-        return self._result()
+        if not names or any(finding.name.startswith("mutates-") for finding in self.findings):
+            return
+        self.point = self._make_point(output, cotangent, names)
+        warnings.simplefilter("ignore")  # what the subject says at x is noted already
+        self._estimate(names)
+        self.counted.relating = True  # what follows are relations that need an estimate
+        self._ties()
+        self._second_point()
 
     def _value(self) -> Any:
         self.counted.relating = True
         try:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                output = self.counted.value(self.inputs)
+            return self.counted.value(self.inputs)
         except (InvalidArgument, InvalidSubject):
             raise
         except Exception as error:
@@ -508,14 +513,12 @@ class _Check:
                 f"forward: {self.counted.name} raised {type(error).__name__}: {error} at the given "
                 "inputs. Expected a value. Do: make it accept them, or choose other inputs."
             ) from error
-        self._note_warnings(caught or ())
-        self._require_unmutated("forward")
-        return output
 
-    def _note_warnings(self, caught: Iterable[warnings.WarningMessage]) -> None:
-        for text in dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in caught):
+    def _note_warnings(self, heard: list[warnings.WarningMessage]) -> None:
+        for text in dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in heard):
             message = f"the subject warned: {text}"
             self.findings.append(Finding("warns", message, Severity.NOTE))
+        heard.clear()
 
     def _require_unmutated(self, which: str) -> None:
         for name, array in self.inputs.items():
@@ -583,13 +586,12 @@ class _Check:
                 )
             )
 
-    def _claim(self, output: Any, cotangent: Arrays) -> bool:
+    def _claim(self, output: Any, cotangent: Arrays, heard: list[warnings.WarningMessage]) -> bool:
         if self.forward_mode:
             return True
         self.counted.relating = False
         try:
-            with np.errstate(all="ignore"), warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
+            with np.errstate(all="ignore"):
                 claim = self.counted.vjp(self.inputs, shaped_cotangent(cotangent, output))
         except InvalidSubject:
             raise
@@ -598,7 +600,7 @@ class _Check:
                 raise
             self.findings.append(raising(error, "backward"))
             return False
-        self._note_warnings(caught or ())
+        self._note_warnings(heard)
         self._require_unmutated("backward")
         if not isinstance(claim, Mapping):
             raise InvalidSubject(
@@ -649,9 +651,10 @@ class _Check:
             push_forward=push if callable(push) else None,
             renew=getattr(subject, "renew", None),
         )
-        self.counted.relating = True
-        self.findings.extend(relate(self.scene, names))
-        self.counted.relating = False
+        if names:
+            self.counted.relating = True
+            self.findings.extend(relate(self.scene, names))
+            self.counted.relating = False
 
     def _make_point(self, output: Any, cotangent: Arrays, names: list[str]) -> Point:
         work = widened(self.inputs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -42,8 +42,11 @@ def slope_terms(gradient: Array, direction: Array) -> Array:
     5.0
     """
     with np.errstate(all="ignore"):
-        left = np.conj(gradient) if gradient.dtype.kind == "c" else gradient
-        product = left * direction
+        return _terms(gradient, direction)
+
+
+def _terms(gradient: Array, direction: Array) -> Array:
+    product = (np.conj(gradient) if gradient.dtype.kind == "c" else gradient) * direction
     return np.asarray(product.real, dtype=np.float64).reshape(-1)
 
 
@@ -77,8 +80,8 @@ def claimed_slope(gradient: Array, direction: Array) -> ClaimedSlope:
     >>> claimed_slope(np.array([3.0, 4.0]), np.array([1.0, -1.0])).size
     5.0
     """
-    terms = slope_terms(gradient, direction)
     with np.errstate(all="ignore"):
+        terms = _terms(gradient, direction)
         value = float(np.add.reduce(terms))
         size = math.sqrt(float(terms @ terms))
         return ClaimedSlope(value, size, rounding_of_terms(gradient.dtype, terms))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gradcheck.climbing import is_mixed
-from gradcheck.compare import claimed_slope, compare
+from gradcheck.compare import ClaimedSlope, claimed_slope, compare
 from gradcheck.directions import coordinate_scales, gaussian, scaled
 from gradcheck.entries import SMALL, Entries, gather_evidence, localise, look_at
 from gradcheck.estimating import FAST_SHARE, best_estimate, meets
@@ -129,12 +129,26 @@ def _telling_direction(point: Point, name: str) -> tuple[Array, float, float]:
     if point.forward_mode:
         v = scaled(gaussian(point.generator, x), scales)
         return v, point.slope(name, v), 0.0
+    gradient = point.claims[name]
     for _ in range(REDRAWS):
         v = scaled(gaussian(point.generator, x), scales)
-        claimed, size, rounding = claimed_slope(point.claims[name], v)
-        if abs(claimed) >= CANCELS * size:
+        slope = claimed_slope(gradient, v)
+        if abs(slope.value) < CANCELS * slope.size:
+            v, slope = _turned(gradient, v, slope)
+        if abs(slope.value) >= CANCELS * slope.size:
             break
-    return v, claimed, rounding
+    return v, slope.value, slope.rounding
+
+
+def _turned(gradient: Array, v: Array, slope: ClaimedSlope) -> tuple[Array, ClaimedSlope]:
+    """The direction with its second half reversed, if the claim cancels less along that one."""
+    half = v.size // 2
+    first = claimed_slope(gradient.reshape(-1)[:half], v.reshape(-1)[:half])
+    if abs(2 * first.value - slope.value) < CANCELS * slope.size:
+        return v, slope
+    flat = v.reshape(-1)
+    np.negative(flat[half:], out=flat[half:])
+    return v, claimed_slope(gradient, v)
 
 
 def _settled(point: Point, probe: Probe) -> Outcome:

@@ -15,6 +15,10 @@ SINGLE_OUTPUT = "out"
 """Name given to the output of a function that returns one array."""
 
 
+SUMMED = 4096
+"""Entries from which on a sum is cheaper than an array of what is finite."""
+
+
 def is_differentiable(array: Array) -> bool:
     """Whether an array has a float or complex dtype.
 
@@ -32,9 +36,12 @@ def all_finite(array: Array) -> bool:
     """
     if array.dtype.kind not in "fc":
         return True
-    with np.errstate(all="ignore"):  # what is infinite stays so in a sum, or makes it NaN
-        total = np.add.reduce(array, axis=None)
-    return bool(np.isfinite(total)) or bool(np.isfinite(array).all())
+    if array.size > SUMMED:
+        with np.errstate(all="ignore"):  # what is infinite stays so in a sum, or makes it NaN
+            total = np.add.reduce(array, axis=None)
+        if np.isfinite(total):
+            return True
+    return bool(np.isfinite(array).all())
 
 
 def named_outputs(output: Any) -> Arrays:
