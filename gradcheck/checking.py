@@ -485,7 +485,8 @@ class _Check:
         output = self._value()
         self._note_warnings(heard)
         self._require_unmutated("forward")
-        _require_fitting_axes({**named_outputs(output), **self.inputs}, self.options)
+        if self.options.axes or self.options.batch:
+            _require_fitting_axes({**named_outputs(output), **self.inputs}, self.options)
         cotangent = self._cotangent(output)
         if cotangent is None or not self._claim(output, cotangent, heard):
             return
@@ -495,10 +496,11 @@ class _Check:
             return
         self.point = self._make_point(output, cotangent, names)
         warnings.simplefilter("ignore")  # what the subject says at x is noted already
-        self._estimate(names)
-        self.counted.relating = True  # what follows are relations that need an estimate
-        self._ties()
-        self._second_point()
+        with np.errstate(all="ignore"):
+            self._estimate(names)
+            self.counted.relating = True  # what follows are relations that need an estimate
+            self._ties()
+            self._second_point()
 
     def _value(self) -> Any:
         self.counted.relating = True
@@ -515,6 +517,8 @@ class _Check:
             ) from error
 
     def _note_warnings(self, heard: list[warnings.WarningMessage]) -> None:
+        if not heard:
+            return
         for text in dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in heard):
             message = f"the subject warned: {text}"
             self.findings.append(Finding("warns", message, Severity.NOTE))
@@ -544,11 +548,13 @@ class _Check:
                 f"forward: {self.counted.name} returned {kinds}; expected float or complex "
                 "arrays, or there is nothing to differentiate. Do: return floats."
             )
-        drawn = self._fitting_cotangent(outputs) or {
-            name: _draw(self.generator, array) for name, array in outputs.items()
-        }
+        drawn = self._fitting_cotangent(outputs)
+        finite = all(map(all_finite, outputs.values()))
+        if drawn is None:
+            drawn = {name: _draw(self.generator, y, finite) for name, y in outputs.items()}
         if any(np.any(u) for u in drawn.values()):
-            self._doubt_nan(outputs)
+            if not finite:
+                self._doubt_nan(outputs)
             return drawn
         empty = all(array.size == 0 for array in outputs.values())
         what = "empty" if empty else "nowhere finite"
@@ -571,8 +577,6 @@ class _Check:
         return {name: np.array(given[name]) for name in outputs} if fits else None
 
     def _doubt_nan(self, outputs: Arrays) -> None:
-        if all(map(all_finite, outputs.values())):
-            return
         floats = [array for array in outputs.values() if is_differentiable(array)]
         missing = sum(int(np.isnan(array).sum()) for array in floats)
         if missing:
@@ -854,12 +858,12 @@ def _known(scene: Scene, key: str) -> Any:
     return found if isinstance(found, dict) else None
 
 
-def _draw(generator: np.random.Generator, output: Array) -> Array:
+def _draw(generator: np.random.Generator, output: Array, finite: bool) -> Array:
     """A Gaussian cotangent for one output; zero where the output is not finite, or no float."""
     if not is_differentiable(output):
         return np.zeros(output.shape)
     u = gaussian(generator, output).astype(output.dtype, copy=False)
-    if all_finite(output):
+    if finite:
         return u
     return np.where(np.isfinite(output), u, np.zeros((), output.dtype))
 

@@ -24,6 +24,9 @@ OFF_GRID = 0.87431
 """Coordinate steps are no round numbers: a function's last bits should show its own grain."""
 
 
+LAST_PLACE = np.uint16(4095)
+"""The last of the places that 12 bits can name."""
+
 UNEVEN = 0.382
 """Place of each number within its share of probability. In the middle (0.5) the largest number and
 the smallest would be opposites, and a maximum would change alike both ways."""
@@ -134,18 +137,20 @@ def gaussian(generator: np.random.Generator, like: Array) -> Array:
 def _normal(generator: np.random.Generator, like: Array) -> Array:
     if like.size < LARGE:
         return np.asarray(generator.standard_normal(like.shape))
-    bits = _random_bits(generator, like.size)
+    places = _random_places(generator, like.size)
+    if like.size <= BLOCK:
+        return _quantiles().take(places & LAST_PLACE, mode="clip").reshape(like.shape)
     drawn = np.empty(like.size)
     for start in range(0, like.size, BLOCK):
         block = slice(start, start + BLOCK)
-        np.take(_quantiles(), bits[block] & 4095, out=drawn[block], mode="clip")
+        _quantiles().take(places[block] & LAST_PLACE, out=drawn[block], mode="clip")
     return drawn.reshape(like.shape)
 
 
-def _random_bits(generator: np.random.Generator, count: int) -> Array:
+def _random_places(generator: np.random.Generator, count: int) -> Array:
     """So many random uint16: four to each word that the generator makes."""
     words = generator.bit_generator.random_raw(-(-count // 4))
-    return np.asarray(words, dtype=np.uint64).view(np.uint16)[:count]
+    return words.view(np.uint16)[:count]
 
 
 def direction(generator: np.random.Generator, x: Array) -> Array:

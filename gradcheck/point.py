@@ -179,7 +179,8 @@ class Point:
         """What rounding may have cost `slope`."""
         if self.forward_mode:
             return 0.0
-        return claimed_slope(self.claims[name], direction).rounding
+        with np.errstate(all="ignore"):
+            return claimed_slope(self.claims[name], direction).rounding
 
     def has_coarse_places(self) -> bool:
         """Whether some input is so large that its last place is not small beside one."""

@@ -73,7 +73,7 @@ def tied_entries(point: Point, names: Sequence[str]) -> Iterator[Finding]:
 def _keeping_ties(point: Point, x: Array) -> Array | None:
     """A direction in which equal entries move alike; ``None`` where there are none."""
     ordered = np.sort(x, axis=None)
-    if not np.any(ordered[1:] == ordered[:-1]) or not np.all(np.isfinite(x)):
+    if not np.logical_or.reduce(ordered[1:] == ordered[:-1]) or not np.all(np.isfinite(x)):
         return None  # as nearly always
     values, places = np.unique(x, return_inverse=True)
     sizes = np.abs(values)

@@ -116,9 +116,12 @@ class Ray:
 
     def outputs(self, step: float) -> Arrays | None:
         """``f(x + step v)`` by output name, or ``None`` where the function raises."""
+        with np.errstate(all="ignore"):
+            return self._outputs(step)
+
+    def _outputs(self, step: float) -> Arrays | None:
         try:
-            with np.errstate(all="ignore"):
-                outputs = named_outputs(self.value(self.at(step)))
+            outputs = named_outputs(self.value(self.at(step)))
         except Exception as error:  # the domain may end here; whoever asked decides what it means
             self.failures.append(error)
             return None
@@ -126,17 +129,26 @@ class Ray:
 
     def difference(self, left: Arrays | None, right: Arrays | None) -> float:
         """``<u, left - right>``, 0 where both hold the same infinity, NaN where undefined."""
-        if left is None or right is None:
-            return float("nan")
-        total = 0.0
         with np.errstate(all="ignore"):
-            for name, u in self.cotangent.items():
-                total += _projected_difference(u, left[name], right[name])
+            return self._difference(left, right)
+
+    def _difference(self, left: Arrays | None, right: Arrays | None) -> float:
+        if left is None or right is None:
+            return math.nan
+        total = 0.0
+        for name, u in self.cotangent.items():
+            total += _projected_difference(u, left[name], right[name])
         return total
 
     def pair(self, step: float) -> float:
         """``g(step) - g(-step)``: two forwards."""
-        return self.difference(self.outputs(step), self.outputs(-step))
+        return self.central(step)[0]
+
+    def central(self, step: float) -> tuple[float, Arrays | None]:
+        """`pair`, and the outputs at ``x + step v``."""
+        with np.errstate(all="ignore"):
+            plus, minus = self._outputs(step), self._outputs(-step)
+            return self._difference(plus, minus), plus
 
     def offset(self, step: float) -> float:
         """``g(step) = <u, f(x + step v) - f(x)>``: one forward; notes which outputs move."""
@@ -209,8 +221,8 @@ def _projected_difference(u: Array, left: Array, right: Array) -> float:
     change = left - right if left.dtype.kind in "fc" else left.astype(float) - right
     if change.dtype.itemsize < 8:
         change = change.astype(np.float64)
-    total = float(np.real(np.vdot(u, change)))
-    if np.isfinite(total):
+    total = float(np.vdot(u, change).real)
+    if math.isfinite(total):
         return total
     # inf - inf is undefined, but an output that stays at the same infinity does not move.
     still = (left == right) | (u == 0)
@@ -224,14 +236,15 @@ def rounding_of(cotangent: Inputs, outputs: Inputs) -> float:
     True
     """
     total = 0.0
-    for name, u in cotangent.items():
-        output = outputs[name]
-        if output.dtype.kind not in "fc":
-            continue
-        eps = float(np.finfo(output.dtype).eps)
-        with np.errstate(all="ignore"):
-            terms = float(np.vdot(np.abs(u), np.abs(output)).real)
-            if not np.isfinite(terms):
-                terms = float(np.sum(np.abs(u) * np.abs(output), where=np.isfinite(output)))
-        total += eps * terms + UNDERFLOW * max(1.0, float(np.abs(u).sum()))
+    with np.errstate(all="ignore"):
+        for name, u in cotangent.items():
+            output = outputs[name]
+            if output.dtype.kind not in "fc":
+                continue
+            weights, sizes = np.abs(u), np.abs(output)
+            terms = float(np.vdot(weights, sizes).real)
+            if not math.isfinite(terms):
+                terms = float(np.sum(weights * sizes, where=np.isfinite(output)))
+            smallest = UNDERFLOW * max(1.0, float(np.add.reduce(weights, axis=None)))
+            total += float(np.finfo(output.dtype).eps) * terms + smallest
     return total
