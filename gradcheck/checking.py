@@ -552,7 +552,7 @@ class _Check:
         finite = all(map(all_finite, outputs.values()))
         if drawn is None:
             drawn = {name: _draw(self.generator, y, finite) for name, y in outputs.items()}
-        if any(np.any(u) for u in drawn.values()):
+        if any(map(_is_alive, drawn.values())):
             if not finite:
                 self._doubt_nan(outputs)
             return drawn
@@ -765,8 +765,8 @@ class _Check:
         )
 
     def _verdict(self) -> Verdict:
-        severities = {finding.severity for finding in self.findings}
-        verdicts = {outcome.verdict for outcome in self.outcomes}
+        severities = [finding.severity for finding in self.findings]
+        verdicts = [outcome.verdict for outcome in self.outcomes]
         if Verdict.WRONG in verdicts or Severity.FAILURE in severities:
             return Verdict.WRONG
         if Verdict.INCONCLUSIVE in verdicts or Severity.DOUBT in severities:
@@ -856,6 +856,11 @@ def _known(scene: Scene, key: str) -> Any:
     if key == "second_cotangent" and found is not None:
         return named_outputs(found)
     return found if isinstance(found, dict) else None
+
+
+def _is_alive(u: Array) -> bool:
+    """Whether some number is not zero; nearly always the first is none."""
+    return u.size > 0 and (u.item(0) != 0 or bool(u.any()))
 
 
 def _draw(generator: np.random.Generator, output: Array, finite: bool) -> Array:

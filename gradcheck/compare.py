@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -82,19 +83,18 @@ class ClaimedSlope:
         """`rounding_of_terms`."""
         return rounding_of_terms(self.dtype, self.terms)
 
-    @property
-    def turned_value(self) -> float:
-        """The slope along the direction with its second half reversed."""
-        half = self.terms.size // 2
-        return float(np.add.reduce(self.terms[:half])) - float(np.add.reduce(self.terms[half:]))
+    def quarters(self) -> list[float]:
+        """The shares of the four quarters of the direction in the slope."""
+        cuts = [self.terms.size * i // 4 for i in range(5)]
+        return [float(np.add.reduce(self.terms[i:j])) for i, j in itertools.pairwise(cuts)]
 
 
 def claimed_slope(gradient: Array, direction: Array) -> ClaimedSlope:
     """The slope that a gradient claims along a direction; overflow warns, as of any sum.
 
     >>> slope = claimed_slope(np.array([3.0, 4.0]), np.array([1.0, -1.0]))
-    >>> slope.value, slope.size, slope.turned_value
-    (-1.0, 5.0, 7.0)
+    >>> slope.value, slope.size, slope.quarters()
+    (-1.0, 5.0, [0.0, 3.0, 0.0, -4.0])
     """
     terms = _terms(gradient, direction)
     value = float(np.add.reduce(terms))
