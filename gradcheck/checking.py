@@ -654,6 +654,7 @@ class _Check:
             another=self.options.another,
             push_forward=push if callable(push) else None,
             renew=getattr(subject, "renew", None),
+            normal=gaussian,
         )
         if names:
             self.counted.relating = True

@@ -24,6 +24,7 @@ from gradcheck.relations.scene import (
     failure,
     note,
     numeric_claims,
+    share_memory,
 )
 from gradcheck.result import Finding, Severity
 from gradcheck.trees import Array, is_differentiable, named_outputs
@@ -297,7 +298,7 @@ def _shared_memory(scene: Scene) -> Iterator[Finding]:
     owned = {f"input {k}": v for k, v in scene.inputs.items()}
     owned |= {_cotangent_label(scene, k): v for k, v in scene.cotangents.items()}
     for name, grad in numeric_claims(scene.returned).items():
-        shared = [k for k, v in owned.items() if v.size and np.may_share_memory(grad, v)]
+        shared = [k for k, v in owned.items() if v.size and share_memory(grad, v)]
         owned[f"the gradient of {name}"] = grad
         if shared:
             yield note(

@@ -16,7 +16,7 @@ from gradcheck.relations.agreement import (
 )
 from gradcheck.result import Finding, Severity
 from gradcheck.subject import Subject
-from gradcheck.trees import Array, Arrays, is_differentiable, like_output, named_outputs
+from gradcheck.trees import Array, Arrays, all_finite, is_differentiable, like_output, named_outputs
 
 REFUSALS = (ValueError, TypeError, NotImplementedError, BufferError)
 """Exceptions that say "not like this": loud, and no wrong number."""
@@ -42,6 +42,13 @@ class Broken(Exception):
         super().__init__(finding.message)
         self.finding = finding
         self.error = error
+
+
+def _normal(generator: np.random.Generator, like: Array) -> Array:
+    numbers: Any = generator.standard_normal(like.shape)
+    if like.dtype.kind == "c":
+        numbers = numbers + 1j * generator.standard_normal(like.shape)
+    return np.asarray(numbers)
 
 
 @dataclass(slots=True)
@@ -78,6 +85,9 @@ class Scene:
         ``push_forward(inputs, tangents)``, where the subject claims a jvp as well.
     renew : callable, optional
         Makes a fresh subject, where it may keep state; ``subject.renew`` if it has one.
+    normal : callable, optional
+        ``normal(generator, like)`` draws standard normal numbers in the shape of an array, complex
+        where it is complex.
     """
 
     subject: Subject
@@ -92,6 +102,7 @@ class Scene:
     another: Mapping[str, Array] | None = None
     push_forward: Callable[[Mapping[str, Array], Mapping[str, Array]], Any] | None = None
     renew: Callable[[], Subject] | None = None
+    normal: Callable[[np.random.Generator, Array], Array] = _normal
     returned: Mapping[str, Array | None] = field(init=False, repr=False)
     outputs: Arrays = field(init=False, repr=False)
     cotangents: Arrays = field(init=False, repr=False)
@@ -130,7 +141,7 @@ class Scene:
         if not self.reuses:
             firsts = [first for first in self.returned.values() if first is not None]
             self.reuses = any(
-                np.may_share_memory(first, grad)
+                share_memory(first, grad)
                 for grad in claim.values()
                 if grad is not None
                 for first in firsts
@@ -322,7 +333,7 @@ class Scene:
         ones, others = numeric_claims(self.claim), numeric_claims(self.second_claim)
         with np.errstate(all="ignore"):
             return {
-                name: _sum(first, grad, second, others[name])
+                name: mixture(first, grad, second, others[name])
                 for name, grad in ones.items()
                 if name in others and others[name].shape == grad.shape
             }
@@ -331,10 +342,7 @@ class Scene:
         """Standard normal numbers in the shape and dtype of a float array; others unchanged."""
         if not is_differentiable(array):
             return array
-        numbers: Any = self.generator.standard_normal(array.shape)
-        if array.dtype.kind == "c":
-            numbers = numbers + 1j * self.generator.standard_normal(array.shape)
-        return np.asarray(numbers, dtype=array.dtype)
+        return np.asarray(self.normal(self.generator, array), dtype=array.dtype)
 
     def _coarsest(self) -> float:
         claims = numeric_claims(self.claim)
@@ -366,6 +374,25 @@ class Scene:
         return self.quietly(lambda: self.vjp(inputs, bar, "at inputs moved by rounding"))
 
 
+def share_memory(left: Array, right: Array) -> bool:
+    """Whether two arrays may share memory; those that NumPy allocated are told by their owners.
+
+    >>> x = np.ones(3)
+    >>> share_memory(x[:2], x[1:]), share_memory(x, x.copy())
+    (True, False)
+    """
+    one, other = _owner(left), _owner(right)
+    if one is not other and one.flags.owndata and other.flags.owndata:
+        return False
+    return np.may_share_memory(left, right)
+
+
+def _owner(array: Array) -> Array:
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
 def as_claims(returned: Any) -> Claims:
     """A returned mapping of gradients as arrays, ``None`` kept.
 
@@ -389,7 +416,8 @@ def _differ(left: Array | None, right: Array | None) -> bool:
     return not same_bits(left, right)
 
 
-def _sum(first: float, left: Array, second: float, right: Array) -> Array:
+def mixture(first: float, left: Array, second: float, right: Array) -> Array:
+    """``first * left + second * right``."""
     total = np.asarray(first * left)
     if total.shape and total.dtype == right.dtype:
         total += second * right
@@ -455,7 +483,8 @@ def _moved(array: Array) -> Array:
     if not is_differentiable(array) or array.size == 0:
         return array.copy()
     flipped = np.flip(array).copy()
-    if same_bits(flipped, array) or (_is_sorted(array) and not _sums_to_one(array)):
+    is_same = array.item(0) == array.item(-1) and same_bits(flipped, array)
+    if is_same or (_is_sorted(array) and not _sums_to_one(array)):
         return np.asarray(array * SHRINK, dtype=array.dtype)
     return flipped
 
@@ -471,10 +500,7 @@ def _sums_to_one(array: Array) -> bool:
 
 
 def _finite(output: Any) -> bool:
-    return all(
-        array.dtype.kind not in "fc" or bool(np.isfinite(array).all())
-        for array in named_outputs(output).values()
-    )
+    return all(map(all_finite, named_outputs(output).values()))
 
 
 def _alike(left: Any, right: Any) -> bool:
