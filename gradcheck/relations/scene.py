@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -139,12 +139,9 @@ class Scene:
     def _is_reused(self, claim: Claims) -> bool:
         """Whether backward writes its gradients into the memory it returned the first time."""
         if not self.reuses:
-            firsts = [first for first in self.returned.values() if first is not None]
+            firsts = self.shared("firsts", lambda: _owned(self.returned))
             self.reuses = any(
-                share_memory(first, grad)
-                for grad in claim.values()
-                if grad is not None
-                for first in firsts
+                share_memory(first, later) for later in _owned(claim) for first in firsts
             )
         return self.reuses
 
@@ -374,23 +371,35 @@ class Scene:
         return self.quietly(lambda: self.vjp(inputs, bar, "at inputs moved by rounding"))
 
 
-def share_memory(left: Array, right: Array) -> bool:
-    """Whether two arrays may share memory; those that NumPy allocated are told by their owners.
+class Owned(NamedTuple):
+    """An array and the one that owns its memory, ``None`` if NumPy did not allocate that."""
+
+    array: Array
+    owner: Array | None
+
+
+def owned(array: Array) -> Owned:
+    """The array with its owner, found once for many comparisons."""
+    owner = array
+    while isinstance(owner.base, np.ndarray):
+        owner = owner.base
+    return Owned(array, owner if owner.flags.owndata else None)
+
+
+def share_memory(left: Owned, right: Owned) -> bool:
+    """Whether two arrays may share memory.
 
     >>> x = np.ones(3)
-    >>> share_memory(x[:2], x[1:]), share_memory(x, x.copy())
+    >>> share_memory(owned(x[:2]), owned(x[1:])), share_memory(owned(x), owned(x.copy()))
     (True, False)
     """
-    one, other = _owner(left), _owner(right)
-    if one is not other and one.flags.owndata and other.flags.owndata:
+    if left.owner is not right.owner and left.owner is not None and right.owner is not None:
         return False
-    return np.may_share_memory(left, right)
+    return np.may_share_memory(left.array, right.array)
 
 
-def _owner(array: Array) -> Array:
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
+def _owned(claims: Mapping[str, Array | None]) -> list[Owned]:
+    return [owned(grad) for grad in claims.values() if grad is not None]
 
 
 def as_claims(returned: Any) -> Claims:
