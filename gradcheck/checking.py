@@ -472,7 +472,7 @@ class _Check:
         self.scene: Scene | None = None
         self.point: Point | None = None
         self.spent_on_layers = Evaluations()
-        self.claim: dict[str, Array | None] = {}
+        self.claim: Mapping[str, Array | None] = {}
         _require_no_nan(self.inputs)
 
     def run(self) -> CheckResult:
@@ -656,10 +656,12 @@ class _Check:
             renew=getattr(subject, "renew", None),
             normal=gaussian,
         )
+        self.claim = self.scene.claim  # the scene alone holds what was returned
         if names:
             self.counted.relating = True
             self.findings.extend(relate(self.scene, names))
             self.counted.relating = False
+        self.scene.release_returned()
 
     def _make_point(self, output: Any, cotangent: Arrays, names: list[str]) -> Point:
         work = widened(self.inputs)
@@ -899,9 +901,13 @@ def _roughly_right(point: Point, names: list[str]) -> bool:
     It takes one forward where a forward difference is sharp enough, and two more where it is not.
     """
     directions = {name: _repeating_direction(point, name) for name in names}
-    slopes = [claimed_slope(point.claims[name], v) for name, v in directions.items()]
-    claimed = sum(slope.value for slope in slopes)
-    limit = ROUGHLY * max(sum(slope.size for slope in slopes), abs(claimed))
+    claimed = size = 0.0
+    for name, v in directions.items():
+        slope = claimed_slope(point.claims[name], v)
+        claimed += slope.value
+        size += slope.size
+    del slope  # its terms are as large as the input
+    limit = ROUGHLY * max(size, abs(claimed))
     there = replace(point, known_centre=_known_value(point))
     forward = forward_slope(there.ray(directions))
     if forward.error <= limit and abs(claimed - forward.value) <= limit:

@@ -54,9 +54,13 @@ def _terms(gradient: Array, direction: Array) -> Array:
 
 def rounding_of_terms(dtype: np.dtype[Any], terms: Array) -> float:
     """What rounding may have cost a claimed slope: a few last places of each of its terms."""
+    return _rounding(dtype, np.abs(terms))
+
+
+def _rounding(dtype: np.dtype[Any], sizes: Array) -> float:
     if dtype.kind not in "fc":
         return 0.0
-    return CLAIM_ROUNDING * float(np.finfo(dtype).eps) * float(np.add.reduce(np.abs(terms)))
+    return CLAIM_ROUNDING * float(np.finfo(dtype).eps) * float(np.add.reduce(sizes))
 
 
 @dataclass(slots=True)
@@ -78,10 +82,9 @@ class ClaimedSlope:
     terms: Array
     dtype: np.dtype[Any]
 
-    @property
     def rounding(self) -> float:
-        """`rounding_of_terms`."""
-        return rounding_of_terms(self.dtype, self.terms)
+        """`rounding_of_terms`; the terms are spent then."""
+        return _rounding(self.dtype, np.abs(self.terms, out=self.terms))
 
     def quarters(self) -> list[float]:
         """The shares of the four quarters of the direction in the slope."""

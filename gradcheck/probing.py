@@ -10,9 +10,7 @@ import numpy as np
 
 from gradcheck.climbing import is_mixed
 from gradcheck.compare import claimed_slope, compare
-from gradcheck.directions import coordinate_scales, gaussian, scaled
-from gradcheck.entries import SMALL, Entries, gather_evidence, localise, look_at
-from gradcheck.estimating import FAST_SHARE, best_estimate, meets
+from gradcheck.directions import coordinate_scales, direction
 from gradcheck.hull import Membership, locate
 from gradcheck.oracles import quick_slope
 from gradcheck.oracles.complex_step import ORACLE as COMPLEX_STEP
@@ -102,22 +100,24 @@ class Probe:
 def check_inputs(point: Point, names: list[str], *, lenient: bool) -> list[Outcome]:
     """Check the claims for every named input: two forwards each where they are right."""
     outcomes: dict[str, Outcome] = {}
-    probes = []
+    sizes, doubtful = [], []
     for name in names:
         probe = _probe(point, name)
         if probe is None:
             outcomes[name] = _non_finite(point, name)
-        else:
-            probes.append(probe)
-    negligible = max((probe.size for probe in probes if math.isfinite(probe.size)), default=0.0)
-    doubtful = [probe.name for probe in probes if not probe.settled]
-    around = Surroundings(point, tuple(names))
-    for probe in probes:
+            continue
+        sizes.append(probe.size)
         if probe.settled:
-            outcomes[probe.name] = _settled(point, probe)
+            outcomes[name] = _settled(point, probe)
         else:
+            doubtful.append(probe)
+    if doubtful:
+        negligible = max(filter(math.isfinite, sizes), default=0.0)
+        doubted = [probe.name for probe in doubtful]
+        around = Surroundings(point, tuple(names))
+        for probe in doubtful:
             sharp = negligible * point.rtol[probe.name]
-            resolver = _Resolver(point, probe, around, doubtful, sharp, lenient)
+            resolver = _Resolver(point, probe, around, doubted, sharp, lenient)
             outcomes[probe.name] = resolver.resolve()
     return [outcomes[name] for name in names]
 
@@ -140,22 +140,21 @@ def _telling_direction(point: Point, name: str) -> tuple[Array, float, float]:
     With it, the claimed slope and what rounding may have cost it.
     """
     x = point.work[name]
-    scales = coordinate_scales(x)
     if point.forward_mode:
-        v = scaled(gaussian(point.generator, x), scales)
+        v = direction(point.generator, x)
         return v, point.slope(name, v), 0.0
     for _ in range(REDRAWS):
-        v = scaled(gaussian(point.generator, x), scales)
+        v = direction(point.generator, x)
         slope = claimed_slope(point.claims[name], v)
         if abs(slope.value) >= CANCELS * slope.size:
-            return v, slope.value, slope.rounding
+            return v, slope.value, slope.rounding()
         quarters = slope.quarters()
         for signs in TURNS:
             turned = sum(map(operator.mul, signs, quarters))
             if abs(turned) >= CANCELS * slope.size:
                 _turn(v, signs)
-                return v, turned, slope.rounding
-    return v, slope.value, slope.rounding
+                return v, turned, slope.rounding()
+    return v, slope.value, slope.rounding()
 
 
 def _turn(v: Array, signs: tuple[int, ...]) -> None:

@@ -101,6 +101,7 @@ def aliased(scene: Scene) -> Iterator[Finding]:
                 name,
             )
     yield from _shared_memory(scene)
+    scene.release_returned()
 
 
 def output(scene: Scene) -> Iterator[Finding]:

@@ -145,6 +145,11 @@ class Scene:
             )
         return self.reuses
 
+    def release_returned(self) -> None:
+        """Let go of the gradients as they were returned, once no call can overwrite them unseen."""
+        self.returned = self.claim
+        self.memo["firsts"] = []
+
     def shared(self, key: str, make: Callable[[], T]) -> T:
         """What ``make`` returned (or raised, if `Broken`) the first time ``key`` was asked for."""
         if key in self.memo:
