@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gradcheck.climbing import is_mixed
-from gradcheck.compare import claimed_slope, compare
-from gradcheck.directions import coordinate_scales, direction
+from gradcheck.compare import ClaimedSlope, claimed_slope, compare
+from gradcheck.directions import LARGE, coordinate_scales, direction
 from gradcheck.hull import Membership, locate
 from gradcheck.oracles import quick_slope
 from gradcheck.oracles.complex_step import ORACLE as COMPLEX_STEP
@@ -136,7 +136,8 @@ def _probe(point: Point, name: str) -> Probe | None:
 def _telling_direction(point: Point, name: str) -> tuple[Array, float, float]:
     """A direction along which the claim does not happen to cancel: a sharper test, and free.
 
-    One that does has two of its quarters reversed, which is as random; only then another is drawn.
+    One that does is drawn again; a large one has two of its quarters reversed first, which is as
+    random and costs less.
     With it, the claimed slope and what rounding may have cost it.
     """
     x = point.work[name]
@@ -146,15 +147,24 @@ def _telling_direction(point: Point, name: str) -> tuple[Array, float, float]:
     for _ in range(REDRAWS):
         v = direction(point.generator, x)
         slope = claimed_slope(point.claims[name], v)
-        if abs(slope.value) >= CANCELS * slope.size:
-            return v, slope.value, slope.rounding()
-        quarters = slope.quarters()
-        for signs in TURNS:
-            turned = sum(map(operator.mul, signs, quarters))
-            if abs(turned) >= CANCELS * slope.size:
-                _turn(v, signs)
-                return v, turned, slope.rounding()
-    return v, slope.value, slope.rounding()
+        claimed = slope.value
+        telling = CANCELS * slope.size
+        if abs(claimed) < telling and v.size >= LARGE:
+            claimed = _turned(v, slope, telling)
+        if abs(claimed) >= telling:
+            break
+    return v, claimed, slope.rounding()
+
+
+def _turned(v: Array, slope: ClaimedSlope, telling: float) -> float:
+    """The slope along the direction with two quarters reversed, the first of `TURNS` that tells."""
+    quarters = slope.quarters()
+    for signs in TURNS:
+        turned = sum(map(operator.mul, signs, quarters))
+        if abs(turned) >= telling:
+            _turn(v, signs)
+            return float(turned)
+    return slope.value
 
 
 def _turn(v: Array, signs: tuple[int, ...]) -> None:
