@@ -640,9 +640,18 @@ class _Check:
             return
         chosen = self.options.relations
         names = [name for name in (DEFAULT if chosen is None else chosen) if name != "finite"]
+        self.scene = self._make_scene(output, cotangent)
+        self.claim = self.scene.claim  # the scene alone holds what was returned
+        if names:
+            self.counted.relating = True
+            self.findings.extend(relate(self.scene, names))
+            self.counted.relating = False
+        self.scene.release_returned()
+
+    def _make_scene(self, output: Any, cotangent: Arrays) -> Scene:
         subject = self.counted.subject
         push = getattr(subject, "push_forward", None)
-        self.scene = Scene(
+        return Scene(
             self.counted,
             self.inputs,
             output,
@@ -656,12 +665,6 @@ class _Check:
             renew=getattr(subject, "renew", None),
             normal=gaussian,
         )
-        self.claim = self.scene.claim  # the scene alone holds what was returned
-        if names:
-            self.counted.relating = True
-            self.findings.extend(relate(self.scene, names))
-            self.counted.relating = False
-        self.scene.release_returned()
 
     def _make_point(self, output: Any, cotangent: Arrays, names: list[str]) -> Point:
         work = widened(self.inputs)
@@ -755,7 +758,7 @@ class _Check:
             subject=self.counted.name,
             verdict=verdict,
             comparisons=comparisons,
-            findings=tuple(dict.fromkeys(self.findings)),
+            findings=tuple(dict.fromkeys(self.findings)) if self.findings else (),
             diagnoses=diagnoses,
             evaluations=self.counted.evaluations + self.spent_on_layers,
             resolution=_largest(o.resolution for o in self.outcomes),

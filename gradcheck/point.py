@@ -19,7 +19,6 @@ from gradcheck.subject import Inputs
 from gradcheck.trees import (
     Array,
     Arrays,
-    all_finite,
     inner_product,
     is_differentiable,
     like_output,
@@ -93,7 +92,7 @@ class Point:
     known_centre: Arrays | None = None
     forward_mode: bool = False
     _places: float | None = None
-    _rounded: tuple[Arrays, float | None] | None = None
+    _rounded: tuple[Arrays, float] | None = None
     wobble: Arrays | None = field(default=None)
     _analytic: dict[str, bool | None] = field(default_factory=dict)
 
@@ -109,8 +108,7 @@ class Point:
         if centre is None:
             return None
         if self._rounded is None or self._rounded[0] is not centre:
-            known = all(map(all_finite, centre.values()))
-            self._rounded = centre, rounding_of(self.cotangent, centre) if known else None
+            self._rounded = centre, rounding_of(self.cotangent, centre)
         return self._rounded[1]
 
     def centred_ray(self, direction: Inputs, cotangent: Arrays | None = None) -> Ray:

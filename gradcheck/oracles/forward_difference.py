@@ -16,8 +16,8 @@ def forward_slope(ray: Ray) -> Estimate:
     """The quotient from the point, where its value is known, to one beside it: one forward.
 
     The step is the root of the outputs' relative rounding, where truncation and rounding of a
-    function of unit scale balance. As of `quick_slope`, ``error`` covers rounding only, and it is
-    some thousand times larger; infinite where the value at the point is not known or not finite.
+    function of unit scale balance. As of `quick_slope`, ``error`` covers rounding only; it is
+    infinite where the value at the point is not known, or the quotient not finite.
 
     Examples
     --------
