@@ -11,6 +11,8 @@ import numpy as np
 from gradcheck.climbing import is_mixed
 from gradcheck.compare import ClaimedSlope, claimed_slope, compare
 from gradcheck.directions import LARGE, coordinate_scales, direction
+from gradcheck.entries import SMALL, Entries, gather_evidence, localise, look_at
+from gradcheck.estimating import FAST_SHARE, best_estimate, meets
 from gradcheck.hull import Membership, locate
 from gradcheck.oracles import quick_slope
 from gradcheck.oracles.complex_step import ORACLE as COMPLEX_STEP
@@ -151,7 +153,7 @@ def _telling_direction(point: Point, name: str) -> tuple[Array, float, float]:
         telling = CANCELS * slope.size
         if abs(claimed) < telling and v.size >= LARGE:
             claimed = _turned(v, slope, telling)
-        if abs(claimed) >= telling:
+        if not abs(claimed) < telling:
             break
     return v, claimed, slope.rounding()
 
