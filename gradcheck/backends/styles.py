@@ -177,12 +177,13 @@ class _Written(ABC):
 
     def run(self, inputs: Inputs) -> Any:
         """What the forward returns."""
-        binding = self.binding(inputs)
-        arrays = [inputs[name] for name in binding.order]
-        if binding.by_name:
-            named = dict(zip(binding.order, arrays, strict=True))
+        order, by_name, in_order = self.binding(inputs)
+        if by_name:
+            named = {name: inputs[name] for name in order}
             return self.forward.function(**named, **self.forward_options)
-        return self.forward.function(*arrays, **self.forward_options)
+        if in_order:
+            return self.forward.function(*inputs.values(), **self.forward_options)
+        return self.forward.function(*[inputs[name] for name in order], **self.forward_options)
 
     def value(self, inputs: Inputs) -> Any:
         return checked_output(self.run(inputs))

@@ -130,9 +130,10 @@ class Ray:
     def difference(self, left: Arrays | None, right: Arrays | None) -> float:
         """``<u, left - right>``, 0 where both hold the same infinity, NaN where undefined."""
         with np.errstate(all="ignore"):
-            return self._difference(left, right)
+            return self.change(left, right)
 
-    def _difference(self, left: Arrays | None, right: Arrays | None) -> float:
+    def change(self, left: Arrays | None, right: Arrays | None) -> float:
+        """`difference`, for callers who silence floating-point errors themselves."""
         if left is None or right is None:
             return math.nan
         total = 0.0
@@ -148,7 +149,7 @@ class Ray:
         """`pair`, and the outputs at ``x + step v``."""
         with np.errstate(all="ignore"):
             plus, minus = self._outputs(step), self._outputs(-step)
-            return self._difference(plus, minus), plus
+            return self.change(plus, minus), plus
 
     def offset(self, step: float) -> float:
         """``g(step) = <u, f(x + step v) - f(x)>``: one forward; notes which outputs move."""
