@@ -909,7 +909,6 @@ def _roughly_right(point: Point, names: list[str]) -> bool:
         slope = claimed_slope(point.claims[name], v)
         claimed += slope.value
         size += slope.size
-    del slope  # its terms are as large as the input
     limit = ROUGHLY * max(size, abs(claimed))
     there = replace(point, known_centre=_known_value(point))
     forward = forward_slope(there.ray(directions))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradcheck.result import Array, Comparison, Estimate, Evidence, Local, Verdict
+from gradcheck.trees import blocks
 
 DEFAULT_RTOL = {8: 1e-7, 4: 1e-3, 2: 3e-2}
 """Relative error called a bug, by bytes of the real part. Roughly seven times the square root of
@@ -54,17 +54,14 @@ def _terms(gradient: Array, direction: Array) -> Array:
 
 def rounding_of_terms(dtype: np.dtype[Any], terms: Array) -> float:
     """What rounding may have cost a claimed slope: a few last places of each of its terms."""
-    return _rounding(dtype, np.abs(terms))
+    return _rounding(dtype, float(np.add.reduce(np.abs(terms))))
 
 
-def _rounding(dtype: np.dtype[Any], sizes: Array) -> float:
-    if dtype.kind not in "fc":
-        return 0.0
-    return CLAIM_ROUNDING * float(np.finfo(dtype).eps) * float(np.add.reduce(sizes))
+def _rounding(dtype: np.dtype[Any], sizes: float) -> float:
+    return CLAIM_ROUNDING * float(np.finfo(dtype).eps) * sizes if dtype.kind in "fc" else 0.0
 
 
-@dataclass(slots=True)
-class ClaimedSlope:
+class ClaimedSlope(NamedTuple):
     """``Re <gradient, direction>``, and what its terms say of it.
 
     Attributes
@@ -72,37 +69,40 @@ class ClaimedSlope:
     value : float
     size : float
         Root of the sum of the squares of its terms: what independent terms would add up to.
-    terms : array
-    dtype : dtype
-        That of the gradient.
+    rounding : float
+        `rounding_of_terms`.
     """
 
     value: float
     size: float
-    terms: Array
-    dtype: np.dtype[Any]
-
-    def rounding(self) -> float:
-        """`rounding_of_terms`; the terms are spent then."""
-        return _rounding(self.dtype, np.abs(self.terms, out=self.terms))
-
-    def quarters(self) -> list[float]:
-        """The shares of the four quarters of the direction in the slope."""
-        cuts = [self.terms.size * i // 4 for i in range(5)]
-        return [float(np.add.reduce(self.terms[i:j])) for i, j in itertools.pairwise(cuts)]
+    rounding: float
 
 
 def claimed_slope(gradient: Array, direction: Array) -> ClaimedSlope:
     """The slope that a gradient claims along a direction; overflow warns, as of any sum.
 
-    >>> slope = claimed_slope(np.array([3.0, 4.0]), np.array([1.0, -1.0]))
-    >>> slope.value, slope.size, slope.quarters()
-    (-1.0, 5.0, [0.0, 3.0, 0.0, -4.0])
+    >>> claimed_slope(np.array([3.0, 4.0]), np.array([1.0, -1.0]))[:2]
+    (-1.0, 5.0)
+    """
+    left, right = gradient.reshape(-1), direction.reshape(-1)
+    value = squares = sizes = 0.0
+    for part in blocks(left.size):
+        terms = _terms(left[part], right[part])
+        value += float(np.add.reduce(terms))
+        squares += float(terms @ terms)
+        sizes += float(np.add.reduce(np.abs(terms, out=terms)))
+    return ClaimedSlope(value, math.sqrt(squares), _rounding(gradient.dtype, sizes))
+
+
+def shares_of_quarters(gradient: Array, direction: Array) -> list[float]:
+    """The shares of the four quarters of a direction in the slope that a gradient claims.
+
+    >>> shares_of_quarters(np.array([3.0, 4.0]), np.array([1.0, -1.0]))
+    [0.0, 3.0, 0.0, -4.0]
     """
     terms = _terms(gradient, direction)
-    value = float(np.add.reduce(terms))
-    size = math.sqrt(float(terms @ terms))
-    return ClaimedSlope(value, size, terms, gradient.dtype)
+    cuts = [terms.size * i // 4 for i in range(5)]
+    return [float(np.add.reduce(terms[i:j])) for i, j in itertools.pairwise(cuts)]
 
 
 def judge(

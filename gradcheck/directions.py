@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random.bit_generator import ISeedSequence
 from scipy.special import ndtri
 
-from gradcheck.trees import Array
+from gradcheck.trees import BLOCK, Array, blocks
 
 SMALLEST_SHARE = 2.0**-7
 """A coordinate moves with at least this share of the typical size of its array: zeros must move,
@@ -40,9 +40,6 @@ SQUARES = 1e-140
 LARGE = 512
 """From this many entries on, normal numbers are looked up by 12 random bits each: ten times as fast
 as drawing them, and their 4096 distinct values are still far from the two of Rademacher's."""
-
-BLOCK = 16384
-"""Numbers looked up at a time: what is needed besides stays in the cache."""
 
 FIRST_ENTRIES = 64
 """Of a large array: enough to show that its entries are not all near each other."""
@@ -141,9 +138,8 @@ def _normal(generator: np.random.Generator, like: Array) -> Array:
     if like.size <= BLOCK:
         return _quantiles().take(places & LAST_PLACE, mode="clip").reshape(like.shape)
     drawn = np.empty(like.size)
-    for start in range(0, like.size, BLOCK):
-        block = slice(start, start + BLOCK)
-        _quantiles().take(places[block] & LAST_PLACE, out=drawn[block], mode="clip")
+    for part in blocks(like.size):
+        _quantiles().take(places[part] & LAST_PLACE, out=drawn[part], mode="clip")
     return drawn.reshape(like.shape)
 
 
@@ -155,7 +151,27 @@ def _random_places(generator: np.random.Generator, count: int) -> Array:
 
 def direction(generator: np.random.Generator, x: Array) -> Array:
     """A Gaussian direction, scaled per coordinate."""
-    return scaled(gaussian(generator, x), coordinate_scales(x))
+    drawn = gaussian(generator, x)
+    least = _least_scale(x) if x.size > BLOCK else None
+    if least is None:
+        return scaled(drawn, coordinate_scales(x))
+    flat, moved = x.reshape(-1), drawn.reshape(-1)
+    for part in blocks(x.size):
+        moved[part] *= np.maximum(np.abs(flat[part]), least)
+    return drawn
+
+
+def _least_scale(x: Array) -> float | None:
+    """The least of `coordinate_scales`, where the others are the sizes of the entries."""
+    if x.dtype not in (np.float64, np.complex128):
+        return None
+    flat = x.reshape(-1)
+    squares = sum(float(np.vdot(flat[part], flat[part]).real) for part in blocks(x.size))
+    typical = math.sqrt(squares / x.size)
+    if not (typical > SQUARES and math.sqrt(squares) < 1 / SQUARES):
+        return None
+    least = SMALLEST_SHARE * typical
+    return None if _has_offset(x, least) else least
 
 
 def scaled(drawn: Array, scales: Array) -> Array:

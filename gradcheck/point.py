@@ -178,7 +178,7 @@ class Point:
         if self.forward_mode:
             return 0.0
         with np.errstate(all="ignore"):
-            return claimed_slope(self.claims[name], direction).rounding()
+            return claimed_slope(self.claims[name], direction).rounding
 
     def has_coarse_places(self) -> bool:
         """Whether some input is so large that its last place is not small beside one."""

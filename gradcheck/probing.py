@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gradcheck.climbing import is_mixed
-from gradcheck.compare import ClaimedSlope, claimed_slope, compare
+from gradcheck.compare import claimed_slope, compare, shares_of_quarters
 from gradcheck.directions import LARGE, coordinate_scales, direction
 from gradcheck.entries import SMALL, Entries, gather_evidence, localise, look_at
 from gradcheck.estimating import FAST_SHARE, best_estimate, meets
@@ -152,21 +152,21 @@ def _telling_direction(point: Point, name: str) -> tuple[Array, float, float]:
         claimed = slope.value
         telling = CANCELS * slope.size
         if abs(claimed) < telling and v.size >= LARGE:
-            claimed = _turned(v, slope, telling)
+            claimed = _turned(v, point.claims[name], claimed, telling)
         if not abs(claimed) < telling:
             break
-    return v, claimed, slope.rounding()
+    return v, claimed, slope.rounding
 
 
-def _turned(v: Array, slope: ClaimedSlope, telling: float) -> float:
+def _turned(v: Array, gradient: Array, claimed: float, telling: float) -> float:
     """The slope along the direction with two quarters reversed, the first of `TURNS` that tells."""
-    quarters = slope.quarters()
+    quarters = shares_of_quarters(gradient, v)
     for signs in TURNS:
         turned = sum(map(operator.mul, signs, quarters))
         if abs(turned) >= telling:
             _turn(v, signs)
             return float(turned)
-    return slope.value
+    return claimed
 
 
 def _turn(v: Array, signs: tuple[int, ...]) -> None:

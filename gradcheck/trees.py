@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,20 @@ def like_output(tree: Mapping[str, Array], output: Any) -> Any:
     if isinstance(output, (tuple, list)):
         return tuple(tree[f"{SINGLE_OUTPUT}[{i}]"] for i in range(len(output)))
     return tree[SINGLE_OUTPUT]
+
+
+BLOCK = 8192
+"""Numbers worked at together: few enough to stay in the cache while several passes go over them,
+and for BLAS not to wake its threads."""
+
+
+def blocks(size: int) -> Iterator[slice]:
+    """Slices of `BLOCK` entries that make up ``size`` of them.
+
+    >>> [part.stop for part in blocks(10_000)]
+    [8192, 10000]
+    """
+    return (slice(start, min(start + BLOCK, size)) for start in range(0, size, BLOCK))
 
 
 def inner_product(left: Array, right: Array) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.trees import Array, Arrays, named_outputs
+from gradcheck.trees import Array, Arrays, blocks, named_outputs
 
 Inputs = Mapping[str, Array]
 
@@ -219,15 +219,20 @@ class Ray:
 
 
 def _projected_difference(u: Array, left: Array, right: Array) -> float:
-    change = left - right if left.dtype.kind in "fc" else left.astype(float) - right
-    if change.dtype.itemsize < 8:
-        change = change.astype(np.float64)
-    total = float(np.vdot(u, change).real)
+    weights, ends, starts = u.reshape(-1), left.reshape(-1), right.reshape(-1)
+    total = 0.0
+    for part in blocks(u.size):
+        total += float(np.vdot(weights[part], _change(ends[part], starts[part])).real)
     if math.isfinite(total):
         return total
     # inf - inf is undefined, but an output that stays at the same infinity does not move.
     still = (left == right) | (u == 0)
-    return float(np.real(np.vdot(u, np.where(still, 0, change))))
+    return float(np.real(np.vdot(u, np.where(still, 0, _change(left, right)))))
+
+
+def _change(left: Array, right: Array) -> Array:
+    change = left - right if left.dtype.kind in "fc" else left.astype(float) - right
+    return change.astype(np.float64) if change.dtype.itemsize < 8 else change
 
 
 def rounding_of(cotangent: Inputs, outputs: Inputs) -> float:
@@ -242,10 +247,13 @@ def rounding_of(cotangent: Inputs, outputs: Inputs) -> float:
             output = outputs[name]
             if output.dtype.kind not in "fc":
                 continue
-            weights, sizes = np.abs(u), np.abs(output)
-            terms = float(np.vdot(weights, sizes).real)
+            weights, values = u.reshape(-1), output.reshape(-1)
+            terms = size = 0.0
+            for part in blocks(weights.size):
+                sizes = np.abs(weights[part])
+                terms += float(np.vdot(sizes, np.abs(values[part])))
+                size += float(np.add.reduce(sizes))
             if not math.isfinite(terms):
-                terms = float(np.sum(weights * sizes, where=np.isfinite(output)))
-            smallest = UNDERFLOW * max(1.0, float(np.add.reduce(weights, axis=None)))
-            total += float(np.finfo(output.dtype).eps) * terms + smallest
+                terms = float(np.sum(np.abs(u) * np.abs(output), where=np.isfinite(output)))
+            total += float(np.finfo(output.dtype).eps) * terms + UNDERFLOW * max(1.0, size)
     return total
