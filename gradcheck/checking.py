@@ -471,7 +471,8 @@ class _Check:
         self.outcomes: list[Outcome] = []
         self.scene: Scene | None = None
         self.point: Point | None = None
-        self.spent_on_layers = Evaluations()
+        self.seen: tuple[Any, Arrays] | None = None
+        self.spent_on_layers: Evaluations | None = None
         self.claim: Mapping[str, Array | None] = {}
         _require_no_nan(self.inputs)
 
@@ -640,12 +641,15 @@ class _Check:
             return
         chosen = self.options.relations
         names = [name for name in (DEFAULT if chosen is None else chosen) if name != "finite"]
+        self.seen = output, cotangent
+        if not names:  # a scene would be for a diagnosis only; but no call may change the claim
+            self.claim = {k: None if g is None else np.array(g) for k, g in self.claim.items()}
+            return
         self.scene = self._make_scene(output, cotangent)
         self.claim = self.scene.claim  # the scene alone holds what was returned
-        if names:
-            self.counted.relating = True
-            self.findings.extend(relate(self.scene, names))
-            self.counted.relating = False
+        self.counted.relating = True
+        self.findings.extend(relate(self.scene, names))
+        self.counted.relating = False
         self.scene.release_returned()
 
     def _make_scene(self, output: Any, cotangent: Arrays) -> Scene:
@@ -685,9 +689,7 @@ class _Check:
         return point
 
     def _gradient(self, name: str) -> Array:
-        # The scene copied the claim before later calls could overwrite a reused buffer.
-        source = self.scene.claim if self.scene is not None else self.claim
-        gradient = source[name]
+        gradient = self.claim[name]
         assert gradient is not None
         return gradient
 
@@ -760,7 +762,7 @@ class _Check:
             comparisons=comparisons,
             findings=tuple(dict.fromkeys(self.findings)) if self.findings else (),
             diagnoses=diagnoses,
-            evaluations=self.counted.evaluations + self.spent_on_layers,
+            evaluations=self._evaluations(),
             resolution=_largest(o.resolution for o in self.outcomes),
             seed=int(self.options.seed),
             entries=entries,
@@ -770,6 +772,10 @@ class _Check:
             reproduce=self._reproduce(verdict),
             render=render,
         )
+
+    def _evaluations(self) -> Evaluations:
+        own, layers = self.counted.evaluations, self.spent_on_layers
+        return own if layers is None else own + layers
 
     def _verdict(self) -> Verdict:
         severities = [finding.severity for finding in self.findings]
@@ -802,6 +808,8 @@ class _Check:
             )
 
     def _diagnose(self, entries: Mapping[str, EntryTable]) -> tuple[Diagnosis, ...]:
+        if self.scene is None and self.seen is not None:
+            self.scene = self._make_scene(*self.seen)
         scene = self.scene
         case = Case(
             inputs=self.inputs,
@@ -836,7 +844,8 @@ class _Check:
             self.options.rtol, self.options.seed, "lenient", ("shape", "names"), diagnose=False
         )
         result = _Check(layer.subject, dict(layer.inputs), chosen, None, layer.cotangent).run()
-        self.spent_on_layers += result.evaluations
+        spent = self.spent_on_layers
+        self.spent_on_layers = result.evaluations if spent is None else spent + result.evaluations
         return result
 
     def _reproduce(self, verdict: Verdict) -> str:

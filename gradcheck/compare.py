@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcheck.result import Array, Comparison, Estimate, Evidence, Local, Verdict
-from gradcheck.trees import blocks
+from gradcheck.trees import BLOCK, blocks
 
 DEFAULT_RTOL = {8: 1e-7, 4: 1e-3, 2: 3e-2}
 """Relative error called a bug, by bytes of the real part. Roughly seven times the square root of
@@ -84,14 +84,19 @@ def claimed_slope(gradient: Array, direction: Array) -> ClaimedSlope:
     >>> claimed_slope(np.array([3.0, 4.0]), np.array([1.0, -1.0]))[:2]
     (-1.0, 5.0)
     """
-    left, right = gradient.reshape(-1), direction.reshape(-1)
-    value = squares = sizes = 0.0
-    for part in blocks(left.size):
-        terms = _terms(left[part], right[part])
-        value += float(np.add.reduce(terms))
-        squares += float(terms @ terms)
-        sizes += float(np.add.reduce(np.abs(terms, out=terms)))
+    if gradient.size <= BLOCK:
+        value, squares, sizes = _sums(_terms(gradient, direction))
+    else:
+        left, right = gradient.reshape(-1), direction.reshape(-1)
+        sums = [_sums(_terms(left[part], right[part])) for part in blocks(left.size)]
+        value, squares, sizes = map(sum, zip(*sums, strict=True))
     return ClaimedSlope(value, math.sqrt(squares), _rounding(gradient.dtype, sizes))
+
+
+def _sums(terms: Array) -> tuple[float, float, float]:
+    """Of the terms, their squares and their sizes; the sizes take their place."""
+    value, squares = float(np.add.reduce(terms)), float(terms @ terms)
+    return value, squares, float(np.add.reduce(np.abs(terms, out=terms)))
 
 
 def shares_of_quarters(gradient: Array, direction: Array) -> list[float]:

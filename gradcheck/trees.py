@@ -41,7 +41,7 @@ def all_finite(array: Array) -> bool:
             total = np.add.reduce(array, axis=None)
         if np.isfinite(total):
             return True
-    return bool(np.isfinite(array).all())
+    return bool(np.logical_and.reduce(np.isfinite(array), axis=None))
 
 
 def named_outputs(output: Any) -> Arrays:

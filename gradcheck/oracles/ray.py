@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.trees import Array, Arrays, blocks, named_outputs
+from gradcheck.trees import BLOCK, Array, Arrays, blocks, named_outputs
 
 Inputs = Mapping[str, Array]
 
@@ -219,10 +219,14 @@ class Ray:
 
 
 def _projected_difference(u: Array, left: Array, right: Array) -> float:
-    weights, ends, starts = u.reshape(-1), left.reshape(-1), right.reshape(-1)
-    total = 0.0
-    for part in blocks(u.size):
-        total += float(np.vdot(weights[part], _change(ends[part], starts[part])).real)
+    if u.size <= BLOCK:
+        total = float(np.vdot(u, _change(left, right)).real)
+    else:
+        weights, ends, starts = u.reshape(-1), left.reshape(-1), right.reshape(-1)
+        total = sum(
+            float(np.vdot(weights[part], _change(ends[part], starts[part])).real)
+            for part in blocks(u.size)
+        )
     if math.isfinite(total):
         return total
     # inf - inf is undefined, but an output that stays at the same infinity does not move.
@@ -247,13 +251,10 @@ def rounding_of(cotangent: Inputs, outputs: Inputs) -> float:
             output = outputs[name]
             if output.dtype.kind not in "fc":
                 continue
-            weights, values = u.reshape(-1), output.reshape(-1)
-            terms = size = 0.0
-            for part in blocks(weights.size):
-                sizes = np.abs(weights[part])
-                terms += float(np.vdot(sizes, np.abs(values[part])))
-                size += float(np.add.reduce(sizes))
+            weights = np.abs(u)
+            terms = float(np.vdot(weights, np.abs(output)))
+            size = float(np.add.reduce(weights, axis=None))
             if not math.isfinite(terms):
-                terms = float(np.sum(np.abs(u) * np.abs(output), where=np.isfinite(output)))
+                terms = float(np.sum(weights * np.abs(output), where=np.isfinite(output)))
             total += float(np.finfo(output.dtype).eps) * terms + UNDERFLOW * max(1.0, size)
     return total
