@@ -14,17 +14,18 @@ import numpy as np
 
 from gradcheck import recording
 from gradcheck.backends.styles import as_subject, named_inputs
-from gradcheck.compare import default_rtol, slope_terms
+from gradcheck.compare import claimed_slope, default_rtol
 from gradcheck.diagnosis import explain
-from gradcheck.directions import direction, gaussian
+from gradcheck.directions import coordinate_scales, gaussian, scaled, seeded
 from gradcheck.errors import GradientInconclusive, InvalidArgument, InvalidSubject, mismatch_type
 from gradcheck.exhaustive import check_every_entry
 from gradcheck.guilty_layer import find_guilty_layer
 from gradcheck.jacobians import measured_jacobians
-from gradcheck.oracles import quick_slope
+from gradcheck.oracles import forward_slope, quick_slope
 from gradcheck.point import Counted, Point, is_steering, shaped_cotangent, widened
 from gradcheck.probing import Outcome, check_inputs
 from gradcheck.relations import DEFAULT, RELATIONS, Scene, raising, relate
+from gradcheck.relations.agreement import same_bits
 from gradcheck.report.terminal import render, reproduction
 from gradcheck.result import (
     Case,
@@ -40,7 +41,7 @@ from gradcheck.result import (
 )
 from gradcheck.subject import FunctionSubject, LayerCall, LayeredSubject
 from gradcheck.tied import tied_entries, tied_inputs
-from gradcheck.trees import Array, Arrays, is_differentiable, named_outputs
+from gradcheck.trees import Array, Arrays, all_finite, is_differentiable, named_outputs
 
 SHOWN_COMPARISONS = 64
 """Comparisons kept of each input: enough for every report, and bounded for a million entries."""
@@ -464,40 +465,48 @@ class _Check:
         self.inputs = {name: np.array(array) for name, array in inputs.items()}
         self.options = options
         self.call = call
-        self.generator = np.random.default_rng(options.seed)
+        self.generator = seeded(options.seed)
         self.forward_mode = not hasattr(subject, "vjp") or getattr(subject, "pull_back", 0) is None
         self.findings: list[Finding] = []
         self.outcomes: list[Outcome] = []
         self.scene: Scene | None = None
         self.point: Point | None = None
-        self.spent_on_layers = Evaluations()
-        self.claim: dict[str, Array | None] = {}
+        self.seen: tuple[Any, Arrays] | None = None
+        self.spent_on_layers: Evaluations | None = None
+        self.claim: Mapping[str, Array | None] = {}
         _require_no_nan(self.inputs)
 
     def run(self) -> CheckResult:
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            self._look(heard)
+        return self._result()
+
+    def _look(self, heard: list[warnings.WarningMessage]) -> None:
         output = self._value()
-        _require_fitting_axes({**named_outputs(output), **self.inputs}, self.options)
+        self._note_warnings(heard)
+        self._require_unmutated("forward")
+        if self.options.axes or self.options.batch:
+            _require_fitting_axes({**named_outputs(output), **self.inputs}, self.options)
         cotangent = self._cotangent(output)
-        if cotangent is None or not self._claim(output, cotangent):
-            return self._result()
+        if cotangent is None or not self._claim(output, cotangent, heard):
+            return
         names = self._checkable()
         self._relate(output, cotangent)
-        if names and not any(finding.name.startswith("mutates-") for finding in self.findings):
-            self.point = self._make_point(output, cotangent, names)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # what the subject says at x is noted already
-                self._estimate(names)
-                self.counted.relating = True  # what follows are relations that need an estimate
-                self._ties()
-                self._second_point()
-        return self._result()
+        if not names or any(finding.name.startswith("mutates-") for finding in self.findings):
+            return
+        self.point = self._make_point(output, cotangent, names)
+        warnings.simplefilter("ignore")  # what the subject says at x is noted already
+        with np.errstate(all="ignore"):
+            self._estimate(names)
+            self.counted.relating = True  # what follows are relations that need an estimate
+            self._ties()
+            self._second_point()
 
     def _value(self) -> Any:
         self.counted.relating = True
         try:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                output = self.counted.value(self.inputs)
+            return self.counted.value(self.inputs)
         except (InvalidArgument, InvalidSubject):
             raise
         except Exception as error:
@@ -507,19 +516,19 @@ class _Check:
                 f"forward: {self.counted.name} raised {type(error).__name__}: {error} at the given "
                 "inputs. Expected a value. Do: make it accept them, or choose other inputs."
             ) from error
-        self._note_warnings(caught or ())
-        self._require_unmutated("forward")
-        return output
 
-    def _note_warnings(self, caught: Iterable[warnings.WarningMessage]) -> None:
-        for text in dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in caught):
+    def _note_warnings(self, heard: list[warnings.WarningMessage]) -> None:
+        if not heard:
+            return
+        for text in dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in heard):
             message = f"the subject warned: {text}"
             self.findings.append(Finding("warns", message, Severity.NOTE))
+        heard.clear()
 
     def _require_unmutated(self, which: str) -> None:
         for name, array in self.inputs.items():
             given = np.asarray(self.given[name])
-            if not np.array_equal(array, given):
+            if not same_bits(array, given):
                 self.findings.append(
                     Finding(
                         "mutates-input",
@@ -540,11 +549,13 @@ class _Check:
                 f"forward: {self.counted.name} returned {kinds}; expected float or complex "
                 "arrays, or there is nothing to differentiate. Do: return floats."
             )
-        drawn = self._fitting_cotangent(outputs) or {
-            name: _draw(self.generator, array) for name, array in outputs.items()
-        }
-        if any(np.any(u) for u in drawn.values()):
-            self._doubt_nan(outputs)
+        drawn = self._fitting_cotangent(outputs)
+        finite = all(map(all_finite, outputs.values()))
+        if drawn is None:
+            drawn = {name: _draw(self.generator, y, finite) for name, y in outputs.items()}
+        if any(map(_is_alive, drawn.values())):
+            if not finite:
+                self._doubt_nan(outputs)
             return drawn
         empty = all(array.size == 0 for array in outputs.values())
         what = "empty" if empty else "nowhere finite"
@@ -580,13 +591,12 @@ class _Check:
                 )
             )
 
-    def _claim(self, output: Any, cotangent: Arrays) -> bool:
+    def _claim(self, output: Any, cotangent: Arrays, heard: list[warnings.WarningMessage]) -> bool:
         if self.forward_mode:
             return True
         self.counted.relating = False
         try:
-            with np.errstate(all="ignore"), warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
+            with np.errstate(all="ignore"):
                 claim = self.counted.vjp(self.inputs, shaped_cotangent(cotangent, output))
         except InvalidSubject:
             raise
@@ -595,7 +605,7 @@ class _Check:
                 raise
             self.findings.append(raising(error, "backward"))
             return False
-        self._note_warnings(caught or ())
+        self._note_warnings(heard)
         self._require_unmutated("backward")
         if not isinstance(claim, Mapping):
             raise InvalidSubject(
@@ -631,9 +641,21 @@ class _Check:
             return
         chosen = self.options.relations
         names = [name for name in (DEFAULT if chosen is None else chosen) if name != "finite"]
+        self.seen = output, cotangent
+        if not names:  # a scene would be for a diagnosis only; but no call may change the claim
+            self.claim = {k: None if g is None else np.array(g) for k, g in self.claim.items()}
+            return
+        self.scene = self._make_scene(output, cotangent)
+        self.claim = self.scene.claim  # the scene alone holds what was returned
+        self.counted.relating = True
+        self.findings.extend(relate(self.scene, names))
+        self.counted.relating = False
+        self.scene.release_returned()
+
+    def _make_scene(self, output: Any, cotangent: Arrays) -> Scene:
         subject = self.counted.subject
         push = getattr(subject, "push_forward", None)
-        self.scene = Scene(
+        return Scene(
             self.counted,
             self.inputs,
             output,
@@ -645,15 +667,12 @@ class _Check:
             another=self.options.another,
             push_forward=push if callable(push) else None,
             renew=getattr(subject, "renew", None),
+            normal=gaussian,
         )
-        self.counted.relating = True
-        self.findings.extend(relate(self.scene, names))
-        self.counted.relating = False
 
     def _make_point(self, output: Any, cotangent: Arrays, names: list[str]) -> Point:
         work = widened(self.inputs)
         outputs = named_outputs(output)
-        known = outputs if all(work[k] is self.inputs[k] for k in work) else None
         claims = {} if self.forward_mode else {name: self._gradient(name) for name in names}
         floats = [array.dtype for array in outputs.values() if is_differentiable(array)]
         rtol = {}
@@ -662,15 +681,15 @@ class _Check:
             if name in claims and claims[name].dtype.kind in "fc":
                 dtypes.append(claims[name].dtype)
             rtol[name] = self.options.rtol or default_rtol(dtypes)
-        return Point(
-            self.counted, self.inputs, work, output, _wide_cotangent(cotangent), claims, rtol,
-            self.generator, known, self.forward_mode,
+        point = Point(
+            self.counted, self.inputs, work, output, widened(cotangent), claims, rtol,
+            self.generator, forward_mode=self.forward_mode,
         )  # fmt: skip
+        point.known_centre = _known_value(point)
+        return point
 
     def _gradient(self, name: str) -> Array:
-        # The scene copied the claim before later calls could overwrite a reused buffer.
-        source = self.scene.claim if self.scene is not None else self.claim
-        gradient = source[name]
+        gradient = self.claim[name]
         assert gradient is not None
         return gradient
 
@@ -741,9 +760,9 @@ class _Check:
             subject=self.counted.name,
             verdict=verdict,
             comparisons=comparisons,
-            findings=tuple(dict.fromkeys(self.findings)),
+            findings=tuple(dict.fromkeys(self.findings)) if self.findings else (),
             diagnoses=diagnoses,
-            evaluations=self.counted.evaluations + self.spent_on_layers,
+            evaluations=self._evaluations(),
             resolution=_largest(o.resolution for o in self.outcomes),
             seed=int(self.options.seed),
             entries=entries,
@@ -754,9 +773,13 @@ class _Check:
             render=render,
         )
 
+    def _evaluations(self) -> Evaluations:
+        own, layers = self.counted.evaluations, self.spent_on_layers
+        return own if layers is None else own + layers
+
     def _verdict(self) -> Verdict:
-        severities = {finding.severity for finding in self.findings}
-        verdicts = {outcome.verdict for outcome in self.outcomes}
+        severities = [finding.severity for finding in self.findings]
+        verdicts = [outcome.verdict for outcome in self.outcomes]
         if Verdict.WRONG in verdicts or Severity.FAILURE in severities:
             return Verdict.WRONG
         if Verdict.INCONCLUSIVE in verdicts or Severity.DOUBT in severities:
@@ -785,6 +808,8 @@ class _Check:
             )
 
     def _diagnose(self, entries: Mapping[str, EntryTable]) -> tuple[Diagnosis, ...]:
+        if self.scene is None and self.seen is not None:
+            self.scene = self._make_scene(*self.seen)
         scene = self.scene
         case = Case(
             inputs=self.inputs,
@@ -819,7 +844,8 @@ class _Check:
             self.options.rtol, self.options.seed, "lenient", ("shape", "names"), diagnose=False
         )
         result = _Check(layer.subject, dict(layer.inputs), chosen, None, layer.cotangent).run()
-        self.spent_on_layers += result.evaluations
+        spent = self.spent_on_layers
+        self.spent_on_layers = result.evaluations if spent is None else spent + result.evaluations
         return result
 
     def _reproduce(self, verdict: Verdict) -> str:
@@ -848,17 +874,19 @@ def _known(scene: Scene, key: str) -> Any:
     return found if isinstance(found, dict) else None
 
 
-def _draw(generator: np.random.Generator, output: Array) -> Array:
+def _is_alive(u: Array) -> bool:
+    """Whether some number is not zero; nearly always the first is none."""
+    return u.size > 0 and (u.item(0) != 0 or bool(u.any()))
+
+
+def _draw(generator: np.random.Generator, output: Array, finite: bool) -> Array:
     """A Gaussian cotangent for one output; zero where the output is not finite, or no float."""
     if not is_differentiable(output):
         return np.zeros(output.shape)
-    u = gaussian(generator, output).astype(output.dtype)
-    finite = np.isfinite(output)
-    return u if finite.all() else np.where(finite, u, np.zeros((), output.dtype))
-
-
-def _wide_cotangent(cotangent: Arrays) -> Arrays:
-    return widened(cotangent)
+    u = gaussian(generator, output).astype(output.dtype, copy=False)
+    if finite:
+        return u
+    return np.where(np.isfinite(output), u, np.zeros((), output.dtype))
 
 
 def _fits(gradient: Any, x: Array) -> bool:
@@ -866,7 +894,7 @@ def _fits(gradient: Any, x: Array) -> bool:
         gradient is not None
         and np.shape(gradient) == x.shape
         and gradient.dtype.kind in "fc"
-        and bool(np.all(np.isfinite(gradient)))
+        and all_finite(gradient)
     )
 
 
@@ -874,18 +902,43 @@ ROUGHLY = 1e-5
 """At the second point only a gross error, such as the gradient of another point, is looked for."""
 
 
+PERIOD = 4093
+"""So many numbers, over and over, are as random as it takes to see a gross error; a prime, for it
+is no multiple of a row."""
+
+
 def _roughly_right(point: Point, names: list[str]) -> bool:
-    """Whether one direction that moves all inputs together meets the claims: two forwards."""
-    directions = {name: direction(point.generator, point.work[name]) for name in names}
+    """Whether one direction that moves all inputs together meets the claims.
+
+    It takes one forward where a forward difference is sharp enough, and two more where it is not.
+    """
+    directions = {name: _repeating_direction(point, name) for name in names}
+    claimed = size = 0.0
+    for name, v in directions.items():
+        slope = claimed_slope(point.claims[name], v)
+        claimed += slope.value
+        size += slope.size
+    limit = ROUGHLY * max(size, abs(claimed))
+    there = replace(point, known_centre=_known_value(point))
+    forward = forward_slope(there.ray(directions))
+    if forward.error <= limit and abs(claimed - forward.value) <= limit:
+        return True
     quick = quick_slope(point.ray(directions))
     if not math.isfinite(quick.value):
         return True
-    claimed = size = 0.0
-    for name, v in directions.items():
-        terms = slope_terms(point.claims[name], v)
-        claimed += float(terms.sum())
-        size += math.sqrt(float(terms @ terms))
-    return abs(claimed - quick.value) <= ROUGHLY * max(size, abs(claimed)) + 10 * quick.error
+    return abs(claimed - quick.value) <= limit + 10 * quick.error
+
+
+def _repeating_direction(point: Point, name: str) -> Array:
+    x = point.work[name]
+    drawn = np.resize(gaussian(point.generator, x.reshape(-1)[:PERIOD]), x.shape)
+    return scaled(drawn, coordinate_scales(x))
+
+
+def _known_value(point: Point) -> Arrays | None:
+    """The outputs at the point, if the subject was given its numbers as they are worked with."""
+    known = all(point.work[name] is array for name, array in point.inputs.items())
+    return named_outputs(point.output) if known else None
 
 
 REPEATED_SHARE = 0.5
@@ -954,9 +1007,7 @@ def _require_fitting_axes(arrays: Arrays, options: Options) -> None:
 
 
 def _has_nan(array: Array) -> bool:
-    # The sum of a large array is read once; isnan would write another array first.
-    with np.errstate(all="ignore"):
-        return bool(np.isnan(array.sum()) and np.isnan(array).any())
+    return not all_finite(array) and bool(np.isnan(array).any())
 
 
 def _names(relations: Iterable[str] | None) -> tuple[str, ...] | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradcheck.result import Array, Comparison, Estimate, Evidence, Local, Verdict
+from gradcheck.trees import BLOCK, blocks
 
 DEFAULT_RTOL = {8: 1e-7, 4: 1e-3, 2: 3e-2}
 """Relative error called a bug, by bytes of the real part. Roughly seven times the square root of
@@ -42,21 +44,70 @@ def slope_terms(gradient: Array, direction: Array) -> Array:
     5.0
     """
     with np.errstate(all="ignore"):
-        left = np.conj(gradient) if gradient.dtype.kind == "c" else gradient
-        product = left * direction
-    return np.real(product).astype(np.float64, copy=False).reshape(-1)
+        return _terms(gradient, direction)
+
+
+def _terms(gradient: Array, direction: Array) -> Array:
+    product = (np.conj(gradient) if gradient.dtype.kind == "c" else gradient) * direction
+    return np.asarray(product.real, dtype=np.float64).reshape(-1)
 
 
 def rounding_of_terms(dtype: np.dtype[Any], terms: Array) -> float:
     """What rounding may have cost a claimed slope: a few last places of each of its terms."""
-    if dtype.kind not in "fc":
-        return 0.0
-    return CLAIM_ROUNDING * float(np.finfo(dtype).eps) * float(np.abs(terms).sum())
+    return _rounding(dtype, float(np.add.reduce(np.abs(terms))))
 
 
-def claim_rounding(gradient: Array, direction: Array) -> float:
-    """`rounding_of_terms` of a gradient along a direction."""
-    return rounding_of_terms(gradient.dtype, slope_terms(gradient, direction))
+def _rounding(dtype: np.dtype[Any], sizes: float) -> float:
+    return CLAIM_ROUNDING * float(np.finfo(dtype).eps) * sizes if dtype.kind in "fc" else 0.0
+
+
+class ClaimedSlope(NamedTuple):
+    """``Re <gradient, direction>``, and what its terms say of it.
+
+    Attributes
+    ----------
+    value : float
+    size : float
+        Root of the sum of the squares of its terms: what independent terms would add up to.
+    rounding : float
+        `rounding_of_terms`.
+    """
+
+    value: float
+    size: float
+    rounding: float
+
+
+def claimed_slope(gradient: Array, direction: Array) -> ClaimedSlope:
+    """The slope that a gradient claims along a direction; overflow warns, as of any sum.
+
+    >>> claimed_slope(np.array([3.0, 4.0]), np.array([1.0, -1.0]))[:2]
+    (-1.0, 5.0)
+    """
+    if gradient.size <= BLOCK:
+        value, squares, sizes = _sums(_terms(gradient, direction))
+    else:
+        left, right = gradient.reshape(-1), direction.reshape(-1)
+        sums = [_sums(_terms(left[part], right[part])) for part in blocks(left.size)]
+        value, squares, sizes = map(sum, zip(*sums, strict=True))
+    return ClaimedSlope(value, math.sqrt(squares), _rounding(gradient.dtype, sizes))
+
+
+def _sums(terms: Array) -> tuple[float, float, float]:
+    """Of the terms, their squares and their sizes; the sizes take their place."""
+    value, squares = float(np.add.reduce(terms)), float(terms @ terms)
+    return value, squares, float(np.add.reduce(np.abs(terms, out=terms)))
+
+
+def shares_of_quarters(gradient: Array, direction: Array) -> list[float]:
+    """The shares of the four quarters of a direction in the slope that a gradient claims.
+
+    >>> shares_of_quarters(np.array([3.0, 4.0]), np.array([1.0, -1.0]))
+    [0.0, 3.0, 0.0, -4.0]
+    """
+    terms = _terms(gradient, direction)
+    cuts = [terms.size * i // 4 for i in range(5)]
+    return [float(np.add.reduce(terms[i:j])) for i, j in itertools.pairwise(cuts)]
 
 
 def judge(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from gradcheck.directions import OFF_GRID, coordinate_scales
 from gradcheck.entries import look_at
 from gradcheck.oracles.central_difference import QUICK_EXPONENT
-from gradcheck.oracles.ray import rounding_of
+from gradcheck.oracles.ray import Ray, rounding_of
 from gradcheck.point import Point
 from gradcheck.probing import Outcome, check_inputs
 from gradcheck.progress import progress
@@ -20,6 +21,9 @@ from gradcheck.trees import Arrays, multi_index, named_outputs
 
 STACKED_NUMBERS = 2**21
 """Numbers in one stacked batch, inputs and outputs together: 16 MiB of float64."""
+
+ROW = 64
+"""Entries evaluated one by one between two looks at the progress bar."""
 
 CLOSELY_LOOKED_AT = 64
 """Doubtful entries that get a ladder of steps; the verdict of the rest stays the direction's."""
@@ -150,35 +154,50 @@ def _report_worst_settled(
     outcome.resolution = max(known, float(relative.max()), largest)
 
 
-Quotients = Iterator[tuple[Array, Array, Array]]
+Quotients = Iterator[tuple[Array, Any, Any]]
 
 
 def _single_quotients(point: Point, name: str) -> Quotients:
     x = point.work[name]
     lengths = coordinate_scales(x).reshape(-1) * OFF_GRID * 2.0**QUICK_EXPONENT
-    moved = x.copy()
-    flat = moved.reshape(-1)
-    inputs = {**point.work, name: moved}
-    ray = point.ray({name: x})
-    for i in range(x.size):
-        kept = flat[i]
-        sides: list[Arrays | None] = []
-        for sign in (1.0, -1.0):
-            flat[i] = kept + sign * lengths[i]
-            sides.append(_outputs(point, {**inputs, name: moved.copy()}))
-        flat[i] = kept
-        plus, minus = sides
-        value = ray.difference(plus, minus) / (2 * lengths[i])
-        noise = rounding_of(point.cotangent, plus) / lengths[i] if plus else math.inf
-        yield np.array([i]), np.array([value]), np.array([noise])
+    for start in range(0, x.size, ROW):
+        positions = np.arange(start, min(start + ROW, x.size))
+        yield (positions, *_one_by_one(point, name, positions, lengths[positions]))
+
+
+def _one_by_one(
+    point: Point, name: str, positions: Array, lengths: Array
+) -> tuple[list[float], list[float]]:
+    ray = point.ray({name: point.work[name]})
+    values, noises = [], []
+    with np.errstate(all="ignore"):
+        for i, length in zip(positions.tolist(), lengths.tolist(), strict=True):
+            plus = _with_moved(point, name, i, length)
+            minus = _with_moved(point, name, i, -length)
+            values.append(ray.change(plus, minus) / (2 * length))
+            noises.append(_rounding(ray, plus) / length)
+    return values, noises
+
+
+def _with_moved(point: Point, name: str, flat: int, step: float) -> Arrays | None:
+    """The outputs where one entry is moved; an array of their own for whoever keeps its inputs."""
+    moved = point.work[name].copy()
+    moved.reshape(-1)[flat] += step
+    return _outputs(point, {**point.work, name: moved})
 
 
 def _outputs(point: Point, inputs: Arrays) -> Arrays | None:
     try:
-        with np.errstate(all="ignore"):
-            return named_outputs(point.subject.value(inputs))
+        return named_outputs(point.subject.value(inputs))
     except Exception:  # outside the domain: the ladder will say so
         return None
+
+
+def _rounding(ray: Ray, outputs: Arrays | None) -> float:
+    if outputs is None:
+        return math.inf
+    known = ray.rounding_at_centre
+    return rounding_of(ray.cotangent, outputs) if known is None else known
 
 
 def _stacked_quotients(point: Point, name: str) -> Quotients:
@@ -202,7 +221,8 @@ def _stacked(point: Point, name: str, positions: Array, lengths: Array) -> tuple
         other: moved if other == name else np.broadcast_to(a, (2 * count, *a.shape))
         for other, a in point.work.items()
     }
-    found = _outputs(point, inputs)
+    with np.errstate(all="ignore"):
+        found = _outputs(point, inputs)
     values, noise = np.zeros(count), np.zeros(count)
     if found is None:
         return np.full(count, math.nan), np.full(count, math.inf)

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.compare import claim_rounding
+from gradcheck.compare import claimed_slope
 from gradcheck.directions import gaussian
 from gradcheck.errors import InvalidSubject
 from gradcheck.oracles import Ray, complex_step_value, estimate_slope, noise_level, quick_slope
+from gradcheck.oracles.ray import rounding_of
 from gradcheck.result import Evaluations
 from gradcheck.subject import Inputs
 from gradcheck.trees import (
@@ -91,13 +92,24 @@ class Point:
     known_centre: Arrays | None = None
     forward_mode: bool = False
     _places: float | None = None
+    _rounded: tuple[Arrays, float] | None = None
     wobble: Arrays | None = field(default=None)
     _analytic: dict[str, bool | None] = field(default_factory=dict)
 
     def ray(self, direction: Inputs, cotangent: Arrays | None = None) -> Ray:
         """The function along ``direction``."""
         u = self.cotangent if cotangent is None else cotangent
-        return Ray(self.subject.value, self.work, direction, u, self.known_centre)
+        rounding = self._rounding_at_centre() if cotangent is None else None
+        return Ray(self.subject.value, self.work, direction, u, self.known_centre, rounding)
+
+    def _rounding_at_centre(self) -> float | None:
+        """What all rays with the point's cotangent share; ``None`` where it is not known."""
+        centre = self.known_centre
+        if centre is None:
+            return None
+        if self._rounded is None or self._rounded[0] is not centre:
+            self._rounded = centre, rounding_of(self.cotangent, centre)
+        return self._rounded[1]
 
     def centred_ray(self, direction: Inputs, cotangent: Arrays | None = None) -> Ray:
         """`ray`, with ``f(x)`` evaluated once for all rays through the point."""
@@ -165,7 +177,8 @@ class Point:
         """What rounding may have cost `slope`."""
         if self.forward_mode:
             return 0.0
-        return claim_rounding(self.claims[name], direction)
+        with np.errstate(all="ignore"):
+            return claimed_slope(self.claims[name], direction).rounding
 
     def has_coarse_places(self) -> bool:
         """Whether some input is so large that its last place is not small beside one."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import operator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from gradcheck.climbing import is_mixed
-from gradcheck.compare import compare, rounding_of_terms, slope_terms
-from gradcheck.directions import coordinate_scales, gaussian
+from gradcheck.compare import claimed_slope, compare, shares_of_quarters, slope_terms
+from gradcheck.directions import LARGE, coordinate_scales, direction
 from gradcheck.entries import LADDERS, SMALL, Entries, gather_evidence, localise, look_at
 from gradcheck.estimating import FAST_SHARE, best_estimate, meets
 from gradcheck.hull import Membership, locate
@@ -28,12 +29,16 @@ from gradcheck.result import (
 )
 from gradcheck.rounding import CONDITIONED, measured_wobble, slope_wobble
 from gradcheck.surroundings import JITTER, Sampled, Surroundings
-from gradcheck.trees import Arrays, is_differentiable, named_outputs
+from gradcheck.trees import Arrays, all_finite, is_differentiable, named_outputs
 
 REDRAWS = 8
 CANCELS = 0.3
 """A direction is drawn again while the claimed slope is less than this share of what independent
 terms of its size would add up to."""
+
+TURNS = ((1, 1, -1, -1), (1, -1, 1, -1), (1, -1, -1, 1))
+"""Signs of the quarters of a direction that cancels. Slopes along all four are independent, so that
+three in a thousand directions are drawn again."""
 
 FIRST_SAMPLES = 4
 MORE_SAMPLES = (12, 20, 28)
@@ -102,24 +107,34 @@ def check_inputs(
     ``brief`` asks which inputs are wrong and no more: the verdicts are the same, but of the wrong
     entries one is enough, and nobody will read the evidence.
     """
-    non_finite = {name: _non_finite(point, name, brief=brief) for name in names}
-    outcomes = {name: outcome for name, outcome in non_finite.items() if outcome is not None}
-    probes = [_probe(point, name) for name in names if name not in outcomes]
-    negligible = max((probe.size for probe in probes if math.isfinite(probe.size)), default=0.0)
-    doubtful = [probe.name for probe in probes if not probe.settled]
-    around = Surroundings(point, tuple(names))
-    for probe in probes:
+    outcomes: dict[str, Outcome] = {}
+    sizes, doubtful = [], []
+    for name in names:
+        probe = _probe(point, name)
+        if probe is None:
+            outcomes[name] = _non_finite(point, name, brief=brief)
+            continue
+        sizes.append(probe.size)
         if probe.settled:
-            outcomes[probe.name] = _settled(point, probe)
+            outcomes[name] = _settled(point, probe)
         else:
+            doubtful.append(probe)
+    if doubtful:
+        negligible = max(filter(math.isfinite, sizes), default=0.0)
+        doubted = [probe.name for probe in doubtful]
+        around = Surroundings(point, tuple(names))
+        for probe in doubtful:
             sharp = negligible * point.rtol[probe.name]
-            resolver = _Resolver(point, probe, around, doubtful, sharp, lenient, brief)
+            resolver = _Resolver(point, probe, around, doubted, sharp, lenient, brief)
             outcomes[probe.name] = resolver.resolve()
     return [outcomes[name] for name in names]
 
 
-def _probe(point: Point, name: str) -> Probe:
+def _probe(point: Point, name: str) -> Probe | None:
+    """One direction of one input; ``None`` where the claim is not finite, with nothing spent."""
     v, claimed, rounding = _telling_direction(point, name)
+    if not math.isfinite(claimed) and not _is_finite(point, name):
+        return None
     quick = quick_slope(point.ray({name: v}))
     settled = meets(claimed, quick, point.rtol[name], rounding)
     size = max(abs(claimed), abs(quick.value)) if math.isfinite(quick.value) else abs(claimed)
@@ -129,20 +144,43 @@ def _probe(point: Point, name: str) -> Probe:
 def _telling_direction(point: Point, name: str) -> tuple[Array, float, float]:
     """A direction along which the claim does not happen to cancel: a sharper test, and free.
 
+    One that does is drawn again; a large one has two of its quarters reversed first, which is as
+    random and costs less.
     With it, the claimed slope and what rounding may have cost it.
     """
     x = point.work[name]
-    scales = coordinate_scales(x)
     if point.forward_mode:
-        v = gaussian(point.generator, x) * scales
+        v = direction(point.generator, x)
         return v, point.slope(name, v), 0.0
     for _ in range(REDRAWS):
-        v = gaussian(point.generator, x) * scales
-        terms = slope_terms(point.claims[name], v)
-        claimed = float(terms.sum())
-        if abs(claimed) >= CANCELS * math.sqrt(float(terms @ terms)):
+        v = direction(point.generator, x)
+        slope = claimed_slope(point.claims[name], v)
+        claimed = slope.value
+        telling = CANCELS * slope.size
+        if abs(claimed) < telling and v.size >= LARGE:
+            claimed = _turned(v, point.claims[name], claimed, telling)
+        if not abs(claimed) < telling:
             break
-    return v, claimed, rounding_of_terms(point.claims[name].dtype, terms)
+    return v, claimed, slope.rounding
+
+
+def _turned(v: Array, gradient: Array, claimed: float, telling: float) -> float:
+    """The slope along the direction with two quarters reversed, the first of `TURNS` that tells."""
+    quarters = shares_of_quarters(gradient, v)
+    for signs in TURNS:
+        turned = sum(map(operator.mul, signs, quarters))
+        if abs(turned) >= telling:
+            _turn(v, signs)
+            return float(turned)
+    return claimed
+
+
+def _turn(v: Array, signs: tuple[int, ...]) -> None:
+    flat = v.reshape(-1)
+    for i, sign in enumerate(signs):
+        if sign < 0:
+            quarter = flat[flat.size * i // 4 : flat.size * (i + 1) // 4]
+            np.negative(quarter, out=quarter)
 
 
 def _settled(point: Point, probe: Probe) -> Outcome:
@@ -155,17 +193,17 @@ def _settled(point: Point, probe: Probe) -> Outcome:
     )
 
 
-def _non_finite(point: Point, name: str, *, brief: bool) -> Outcome | None:
-    """The outcome for an input whose claim is not finite somewhere; ``None`` if it is finite.
+def _is_finite(point: Point, name: str) -> bool:
+    return point.forward_mode or all_finite(point.claims[name])
+
+
+def _non_finite(point: Point, name: str, *, brief: bool) -> Outcome:
+    """The outcome for an input whose claim is not finite somewhere.
 
     Only the worst of it is looked at: a few of those entries, by a ladder each.
     """
-    if point.forward_mode:
-        return None
     gradient = point.claims[name].reshape(-1)
     bad = np.flatnonzero(~np.isfinite(gradient))
-    if bad.size == 0:
-        return None
     chosen = [int(i) for i in bad[:NON_FINITE_LOOKED_AT]]
     found = look_at(point, name, chosen, 0.0, 1 if brief else LADDERS)
     outcome = Outcome(name, found.verdict, list(found.comparisons), table=found.table)
@@ -197,7 +235,7 @@ def _non_finite(point: Point, name: str, *, brief: bool) -> Outcome | None:
 
 def _finite_forward(point: Point) -> bool:
     outputs = named_outputs(point.output).values()
-    return all(bool(np.all(np.isfinite(y))) for y in outputs if is_differentiable(y))
+    return all(map(all_finite, outputs))
 
 
 def _log_zeros(point: Point, name: str, chosen: list[int]) -> bool:

@@ -72,9 +72,10 @@ def tied_entries(point: Point, names: Sequence[str]) -> Iterator[Finding]:
 
 def _keeping_ties(point: Point, x: Array) -> Array | None:
     """A direction in which equal entries move alike; ``None`` where there are none."""
+    ordered = np.sort(x, axis=None)
+    if not np.logical_or.reduce(ordered[1:] == ordered[:-1]) or not np.all(np.isfinite(x)):
+        return None  # as nearly always
     values, places = np.unique(x, return_inverse=True)
-    if values.size == x.size or not np.all(np.isfinite(x)):
-        return None
     sizes = np.abs(values)
     largest = float(sizes.max())
     # Each moves by its own size, so that none crosses another; zeros by that of the least ordinary.
@@ -88,7 +89,8 @@ def _keeping_ties(point: Point, x: Array) -> Array | None:
 
 def _tie(point: Point, one: str, other: str) -> bool:
     x, y = point.work[one], point.work[other]
-    return x.shape == y.shape and x.dtype.kind == y.dtype.kind == "f" and bool(_ties(x, y).any())
+    alike = x.shape == y.shape and x.dtype.kind == y.dtype.kind == "f"
+    return alike and bool((x == y).any()) and bool(_ties(x, y).any())
 
 
 def _ties(x: Array, y: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,10 @@ SINGLE_OUTPUT = "out"
 """Name given to the output of a function that returns one array."""
 
 
+SUMMED = 4096
+"""Entries from which on a sum is cheaper than an array of what is finite."""
+
+
 def is_differentiable(array: Array) -> bool:
     """Whether an array has a float or complex dtype.
 
@@ -24,12 +28,30 @@ def is_differentiable(array: Array) -> bool:
     return array.dtype.kind in "fc"
 
 
+def all_finite(array: Array) -> bool:
+    """Whether no entry is infinite or NaN; one pass over the memory where none is.
+
+    >>> all_finite(np.ones(2)), all_finite(np.array([np.inf, -np.inf]))
+    (True, False)
+    """
+    if array.dtype.kind not in "fc":
+        return True
+    if array.size > SUMMED:
+        with np.errstate(all="ignore"):  # what is infinite stays so in a sum, or makes it NaN
+            total = np.add.reduce(array, axis=None)
+        if np.isfinite(total):
+            return True
+    return bool(np.logical_and.reduce(np.isfinite(array), axis=None))
+
+
 def named_outputs(output: Any) -> Arrays:
     """An output (array, sequence or mapping of arrays) as named arrays, without copying.
 
     >>> sorted(named_outputs((np.ones(2), np.zeros(1))))
     ['out[0]', 'out[1]']
     """
+    if type(output) is np.ndarray:
+        return {SINGLE_OUTPUT: output}
     if isinstance(output, Mapping):
         return {str(name): np.asarray(value) for name, value in output.items()}
     if isinstance(output, (tuple, list)):
@@ -48,6 +70,20 @@ def like_output(tree: Mapping[str, Array], output: Any) -> Any:
     if isinstance(output, (tuple, list)):
         return tuple(tree[f"{SINGLE_OUTPUT}[{i}]"] for i in range(len(output)))
     return tree[SINGLE_OUTPUT]
+
+
+BLOCK = 8192
+"""Numbers worked at together: few enough to stay in the cache while several passes go over them,
+and for BLAS not to wake its threads."""
+
+
+def blocks(size: int) -> Iterator[slice]:
+    """Slices of `BLOCK` entries that make up ``size`` of them.
+
+    >>> [part.stop for part in blocks(10_000)]
+    [8192, 10000]
+    """
+    return (slice(start, min(start + BLOCK, size)) for start in range(0, size, BLOCK))
 
 
 def inner_product(left: Array, right: Array) -> float:

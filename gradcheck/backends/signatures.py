@@ -3,15 +3,67 @@
 from __future__ import annotations
 
 import inspect
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from inspect import Parameter
+from types import FunctionType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from gradcheck.errors import InvalidArgument, InvalidSubject
 
 POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of the parameters of a callable; ``None`` where nothing is."""
+
+    parameters: tuple[Parameter, ...] | None
+    positional: tuple[str, ...]
+    required: tuple[str, ...]
+    keywords: frozenset[str]
+    keyword_only: frozenset[str]
+    required_keywords: tuple[str, ...]
+    is_open: bool
+    takes_any_keyword: bool
+
+
+def _read(function: Callable[..., Any]) -> _Known:
+    try:
+        known = tuple(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return _Known(None, (), (), frozenset(), frozenset(), (), True, False)
+    positional = tuple(p.name for p in known if p.kind in POSITIONAL)
+    owed = [p for p in known if p.default is Parameter.empty]
+    keyword_only = frozenset(p.name for p in known if p.kind is Parameter.KEYWORD_ONLY)
+    by_either = (p.name for p in known if p.kind is Parameter.POSITIONAL_OR_KEYWORD)
+    return _Known(
+        known,
+        positional,
+        tuple(p.name for p in owed if p.kind in POSITIONAL),
+        keyword_only.union(by_either),
+        keyword_only,
+        tuple(p.name for p in owed if p.kind is Parameter.KEYWORD_ONLY),
+        any(p.kind is Parameter.VAR_POSITIONAL for p in known),
+        any(p.kind is Parameter.VAR_KEYWORD for p in known),
+    )
+
+
+_read_before: WeakKeyDictionary[FunctionType, tuple[Any, _Known]] = WeakKeyDictionary()
+"""A property test asks for the same functions in every example, and reading one takes longer than
+a call of it. Beside the answer stands what it was read from."""
+
+
+def _known(function: Callable[..., Any]) -> _Known:
+    if type(function) is not FunctionType or function.__dict__:  # a wrapper, or its own signature
+        return _read(function)
+    source = (function.__code__, function.__defaults__, function.__kwdefaults__)
+    found = _read_before.get(function)
+    if found is None or not all(map(operator.is_, found[0], source)):
+        found = _read_before[function] = (source, _read(function))
+    return found[1]
 
 
 @dataclass(frozen=True)
@@ -20,72 +72,55 @@ class Call:
 
     function: Callable[..., Any]
     role: str
+    _known: _Known = field(init=False, repr=False, compare=False)
 
-    @cached_property
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_known", _known(self.function))
+
+    @property
     def parameters(self) -> tuple[Parameter, ...] | None:
         """Parameters, or None where nothing is known."""
-        try:
-            return tuple(inspect.signature(self.function).parameters.values())
-        except (TypeError, ValueError):
-            return None
+        return self._known.parameters
 
-    @cached_property
+    @property
     def positional(self) -> tuple[str, ...]:
         """Names of the parameters that can be passed by position."""
-        return tuple(p.name for p in self.parameters or () if p.kind in POSITIONAL)
+        return self._known.positional
 
-    @cached_property
+    @property
     def required(self) -> tuple[str, ...]:
         """Names of the positional parameters without a default."""
-        return tuple(
-            p.name
-            for p in self.parameters or ()
-            if p.kind in POSITIONAL and p.default is Parameter.empty
-        )
+        return self._known.required
 
-    @cached_property
+    @property
     def keywords(self) -> frozenset[str]:
         """Names that can be passed by keyword."""
-        return frozenset(
-            p.name
-            for p in self.parameters or ()
-            if p.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
-        )
+        return self._known.keywords
 
-    @cached_property
+    @property
     def keyword_only(self) -> frozenset[str]:
         """Names that can be passed by keyword only."""
-        return self.keywords.difference(self.positional)
+        return self._known.keyword_only
 
-    @cached_property
+    @property
     def is_open(self) -> bool:
         """Whether any number of positional arguments is accepted, or nothing is known."""
-        return self.parameters is None or any(
-            p.kind is Parameter.VAR_POSITIONAL for p in self.parameters
-        )
+        return self._known.is_open
 
-    @cached_property
+    @property
     def takes_any_keyword(self) -> bool:
         """Whether there is a ``**kwargs``."""
-        return any(p.kind is Parameter.VAR_KEYWORD for p in self.parameters or ())
+        return self._known.takes_any_keyword
 
     def accepts(self, number: int, options: Iterable[str] = ()) -> bool:
         """Whether ``number`` positional arguments, beside ``options`` by keyword, fit."""
         if self.is_open:
             return True
-        given = set(options)
-        left = [name for name in self.required[number:] if name not in given]
-        return number <= len(self.positional) and not left and not self.lacking(given)
-
-    def lacking(self, given: set[str]) -> list[str]:
-        """Required keyword-only parameters that are not given."""
-        return [
-            p.name
-            for p in self.parameters or ()
-            if p.kind is Parameter.KEYWORD_ONLY
-            and p.default is Parameter.empty
-            and p.name not in given
-        ]
+        known = self._known
+        if number > len(known.positional):
+            return False
+        owed = (*known.required[number:], *known.required_keywords)
+        return not owed or set(owed).issubset(options)
 
     def takes(self, option: str) -> bool:
         """Whether ``option`` can be passed by keyword."""

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -127,10 +127,11 @@ def as_subject(
     forward = callable_named(thing, "forward")
     claimer = forward if chosen == "value-and-gradient" else callable_named(backward, "backward")
     _require_options_fit(given, forward, claimer, *_maybe(jvp))
-    if names is not None:
-        guessed = chosen == "pair" and style is None
-        _require_fit("" if guessed else chosen, forward, claimer, tuple(names), given)
     work = _WRITTEN[chosen](forward, claimer, given, style)
+    if names is not None:
+        if chosen != "pair":
+            _require_fit(chosen, forward, claimer, tuple(names), given)
+        work.binding(names)  # refuses what does not fit, and is asked for by every call
     return FunctionSubject(
         label,
         work.value,
@@ -156,9 +157,9 @@ class _Written(ABC):
         self.style = style
         self.bindings: dict[tuple[str, ...], _Binding] = {}
 
-    def binding(self, inputs: Inputs) -> _Binding:
+    def binding(self, names: Iterable[str]) -> _Binding:
         """How inputs of these names are passed; looked up once per tuple of names."""
-        key = tuple(inputs)
+        key = tuple(names)
         found = self.bindings.get(key)
         if found is None:
             order = in_call_order(self.forward, key)
@@ -177,12 +178,13 @@ class _Written(ABC):
 
     def run(self, inputs: Inputs) -> Any:
         """What the forward returns."""
-        binding = self.binding(inputs)
-        arrays = [inputs[name] for name in binding.order]
-        if binding.by_name:
-            named = dict(zip(binding.order, arrays, strict=True))
+        order, by_name, in_order = self.binding(inputs)
+        if by_name:
+            named = {name: inputs[name] for name in order}
             return self.forward.function(**named, **self.forward_options)
-        return self.forward.function(*arrays, **self.forward_options)
+        if in_order:
+            return self.forward.function(*inputs.values(), **self.forward_options)
+        return self.forward.function(*[inputs[name] for name in order], **self.forward_options)
 
     def value(self, inputs: Inputs) -> Any:
         return checked_output(self.run(inputs))
@@ -219,7 +221,6 @@ class _Pair(_Written):
         return self.normalised(returned, inputs)
 
     def require(self, order: tuple[str, ...]) -> None:
-        super().require(order)
         options = {**self.forward_options, **self.backward_options}
         style = "pair" if self.style else ""
         _require_fit(style, self.forward, self.backward, order, options)
@@ -365,9 +366,8 @@ def _require_fit(
     """Refuse a backward that cannot be called with these inputs, in any style it may be of."""
     require_forward(forward, order, options)
     count = len(order)
-    fits_pair = backward.accepts(1 + count, options)
-    fits_cache = backward.accepts(2, options)
-    if {"pair": fits_pair, "cached": fits_cache, "": fits_pair or fits_cache}.get(style, True):
+    arguments = {"pair": (1 + count,), "cached": (2,), "": (1 + count, 2)}.get(style, ())
+    if not arguments or any(backward.accepts(number, options) for number in arguments):
         return
     listed = ", ".join(("cotangent", *order))
     raise InvalidSubject(

@@ -102,11 +102,13 @@ def quick_slope(ray: Ray) -> Estimate:
     True
     """
     step = 2.0**QUICK_EXPONENT
-    plus, minus = ray.outputs(step), ray.outputs(-step)
-    value = ray.difference(plus, minus) / (2.0 * step)
+    difference, plus = ray.central(step)
+    value = difference / (2.0 * step)
     if not math.isfinite(value) or plus is None:
         return Estimate(math.nan, math.inf, ORACLE, Local.NON_FINITE)
-    noise = rounding_of(ray.cotangent, plus)
+    noise = ray.rounding_at_centre  # a step away the outputs are as large
+    if noise is None:
+        noise = rounding_of(ray.cotangent, plus)
     return Estimate(value, noise / step, ORACLE, noise=noise)
 
 

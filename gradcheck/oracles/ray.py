@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.trees import Array, Arrays, named_outputs
+from gradcheck.trees import BLOCK, Array, Arrays, blocks, named_outputs
 
 Inputs = Mapping[str, Array]
 
@@ -32,6 +32,8 @@ class Ray:
         ``u``, by output name, real or complex. The projection is ``Re sum(conj(u) * f)``.
     centre : mapping of str to array, optional
         ``f(x)``, when it is known already.
+    rounding : float, optional
+        `rounding_of` the cotangent and ``f(x)``, when it is known already.
 
     Examples
     --------
@@ -51,6 +53,7 @@ class Ray:
         "inputs",
         "odd_outputs",
         "places",
+        "rounding_at_centre",
         "value",
     )
 
@@ -61,6 +64,7 @@ class Ray:
         direction: Inputs,
         cotangent: Inputs,
         centre: Arrays | None = None,
+        rounding: float | None = None,
     ) -> None:
         self.value = value
         self.inputs = inputs
@@ -71,7 +75,8 @@ class Ray:
         self.places = 1.0
         self._centre = centre
         self._moving: Arrays = {}
-        self._rounding: float | None = None
+        self.rounding_at_centre = rounding
+        self._rounding = rounding
 
     @property
     def centre(self) -> Arrays:
@@ -111,9 +116,12 @@ class Ray:
 
     def outputs(self, step: float) -> Arrays | None:
         """``f(x + step v)`` by output name, or ``None`` where the function raises."""
+        with np.errstate(all="ignore"):
+            return self._outputs(step)
+
+    def _outputs(self, step: float) -> Arrays | None:
         try:
-            with np.errstate(all="ignore"):
-                outputs = named_outputs(self.value(self.at(step)))
+            outputs = named_outputs(self.value(self.at(step)))
         except Exception as error:  # the domain may end here; whoever asked decides what it means
             self.failures.append(error)
             return None
@@ -121,17 +129,27 @@ class Ray:
 
     def difference(self, left: Arrays | None, right: Arrays | None) -> float:
         """``<u, left - right>``, 0 where both hold the same infinity, NaN where undefined."""
-        if left is None or right is None:
-            return float("nan")
-        total = 0.0
         with np.errstate(all="ignore"):
-            for name, u in self.cotangent.items():
-                total += _projected_difference(u, left[name], right[name])
+            return self.change(left, right)
+
+    def change(self, left: Arrays | None, right: Arrays | None) -> float:
+        """`difference`, for callers who silence floating-point errors themselves."""
+        if left is None or right is None:
+            return math.nan
+        total = 0.0
+        for name, u in self.cotangent.items():
+            total += _projected_difference(u, left[name], right[name])
         return total
 
     def pair(self, step: float) -> float:
         """``g(step) - g(-step)``: two forwards."""
-        return self.difference(self.outputs(step), self.outputs(-step))
+        return self.central(step)[0]
+
+    def central(self, step: float) -> tuple[float, Arrays | None]:
+        """`pair`, and the outputs at ``x + step v``."""
+        with np.errstate(all="ignore"):
+            plus, minus = self._outputs(step), self._outputs(-step)
+            return self.change(plus, minus), plus
 
     def offset(self, step: float) -> float:
         """``g(step) = <u, f(x + step v) - f(x)>``: one forward; notes which outputs move."""
@@ -201,15 +219,24 @@ class Ray:
 
 
 def _projected_difference(u: Array, left: Array, right: Array) -> float:
-    change = left - right if left.dtype.kind in "fc" else left.astype(float) - right
-    if change.dtype.itemsize < 8:
-        change = change.astype(np.float64)
-    total = float(np.real(np.vdot(u, change)))
-    if np.isfinite(total):
+    if u.size <= BLOCK:
+        total = float(np.vdot(u, _change(left, right)).real)
+    else:
+        weights, ends, starts = u.reshape(-1), left.reshape(-1), right.reshape(-1)
+        total = sum(
+            float(np.vdot(weights[part], _change(ends[part], starts[part])).real)
+            for part in blocks(u.size)
+        )
+    if math.isfinite(total):
         return total
     # inf - inf is undefined, but an output that stays at the same infinity does not move.
     still = (left == right) | (u == 0)
-    return float(np.real(np.vdot(u, np.where(still, 0, change))))
+    return float(np.real(np.vdot(u, np.where(still, 0, _change(left, right)))))
+
+
+def _change(left: Array, right: Array) -> Array:
+    change = left - right if left.dtype.kind in "fc" else left.astype(float) - right
+    return change.astype(np.float64) if change.dtype.itemsize < 8 else change
 
 
 def rounding_of(cotangent: Inputs, outputs: Inputs) -> float:
@@ -219,14 +246,15 @@ def rounding_of(cotangent: Inputs, outputs: Inputs) -> float:
     True
     """
     total = 0.0
-    for name, u in cotangent.items():
-        output = outputs[name]
-        if output.dtype.kind not in "fc":
-            continue
-        eps = float(np.finfo(output.dtype).eps)
-        with np.errstate(all="ignore"):
-            terms = float(np.vdot(np.abs(u), np.abs(output)).real)
-            if not np.isfinite(terms):
-                terms = float(np.sum(np.abs(u) * np.abs(output), where=np.isfinite(output)))
-        total += eps * terms + UNDERFLOW * max(1.0, float(np.abs(u).sum()))
+    with np.errstate(all="ignore"):
+        for name, u in cotangent.items():
+            output = outputs[name]
+            if output.dtype.kind not in "fc":
+                continue
+            weights = np.abs(u)
+            terms = float(np.vdot(weights, np.abs(output)))
+            size = float(np.add.reduce(weights, axis=None))
+            if not math.isfinite(terms):
+                terms = float(np.sum(weights * np.abs(output), where=np.isfinite(output)))
+            total += float(np.finfo(output.dtype).eps) * terms + UNDERFLOW * max(1.0, size)
     return total

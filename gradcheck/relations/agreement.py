@@ -34,6 +34,9 @@ all are equal, sums round as they are ordered."""
 LARGE = 4096
 """Entries above which memory traffic costs more than the interpreter."""
 
+WORDS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
+"""Unsigned integers by their size in bytes."""
+
 UNDERFLOW = 16 * 2.0**-1074
 """Subnormal numbers have an absolute rounding error; sixteen of it is no disagreement."""
 
@@ -46,10 +49,14 @@ def same_bits(left: Array, right: Array) -> bool:
     """
     if left.shape != right.shape or left.dtype != right.dtype:
         return False
-    if left.size > LARGE and left.flags.c_contiguous and right.flags.c_contiguous:
-        words = np.uint64 if left.nbytes % 8 == 0 else np.uint8
-        return np.array_equal(left.reshape(-1).view(words), right.reshape(-1).view(words))
-    return left.tobytes() == right.tobytes()
+    if left.size <= LARGE:
+        return left.tobytes() == right.tobytes()
+    if left.dtype.kind == "c":
+        return same_bits(left.real, right.real) and same_bits(left.imag, right.imag)
+    words = WORDS.get(left.dtype.itemsize)
+    if words is None:
+        return left.tobytes() == right.tobytes()
+    return bool((left.view(words) == right.view(words)).all())
 
 
 def discrepancy(got: Array, expected: Array) -> float:

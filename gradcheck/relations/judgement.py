@@ -16,13 +16,13 @@ from gradcheck.relations.agreement import (
     is_numeric,
     magnitude,
 )
-from gradcheck.relations.scene import Broken, Scene, numeric_claims
+from gradcheck.relations.scene import Broken, Scene, mixture, numeric_claims
 from gradcheck.trees import Array
 
 NOISE_MARGIN = 64.0
 """Rounding measured by one jitter, times this, bounds the rounding of another evaluation."""
 
-BLOCK = 65536
+BLOCK = 16384
 """Entries compared at a time: few enough to stay in the cache, many enough to be worth a call."""
 
 
@@ -63,7 +63,7 @@ def _is_mixture(scene: Scene, name: str, got: Array | None) -> bool:
     first, second = scene.factors
     with np.errstate(all="ignore"):
         for flat in zip(_blocks(got), _blocks(one), _blocks(other), strict=True):
-            expected = first * flat[1] + second * flat[2]
+            expected = mixture(first, flat[1], second, flat[2])
             gap = discrepancy(flat[0], expected)
             if not gap <= allowance(scene.eps) * magnitude(expected):
                 return False

@@ -24,6 +24,8 @@ from gradcheck.relations.scene import (
     failure,
     note,
     numeric_claims,
+    owned,
+    share_memory,
 )
 from gradcheck.result import Finding, Severity
 from gradcheck.trees import Array, is_differentiable, named_outputs
@@ -99,6 +101,7 @@ def aliased(scene: Scene) -> Iterator[Finding]:
                 name,
             )
     yield from _shared_memory(scene)
+    scene.release_returned()
 
 
 def output(scene: Scene) -> Iterator[Finding]:
@@ -294,11 +297,14 @@ def _against_fresh(scene: Scene) -> Iterator[Finding]:
 
 
 def _shared_memory(scene: Scene) -> Iterator[Finding]:
-    owned = {f"input {k}": v for k, v in scene.inputs.items()}
-    owned |= {_cotangent_label(scene, k): v for k, v in scene.cotangents.items()}
+    arrays = {f"input {k}": v for k, v in scene.inputs.items()}
+    arrays |= {_cotangent_label(scene, k): v for k, v in scene.cotangents.items()}
+    others = {what: owned(array) for what, array in arrays.items() if array.size}
     for name, grad in numeric_claims(scene.returned).items():
-        shared = [k for k, v in owned.items() if v.size and np.may_share_memory(grad, v)]
-        owned[f"the gradient of {name}"] = grad
+        mine = owned(grad)
+        shared = [what for what, other in others.items() if share_memory(mine, other)]
+        if grad.size:
+            others[f"the gradient of {name}"] = mine
         if shared:
             yield note(
                 "shares-memory",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from gradcheck.relations.agreement import (
 )
 from gradcheck.result import Finding, Severity
 from gradcheck.subject import Subject
-from gradcheck.trees import Array, Arrays, is_differentiable, like_output, named_outputs
+from gradcheck.trees import Array, Arrays, all_finite, is_differentiable, like_output, named_outputs
 
 REFUSALS = (ValueError, TypeError, NotImplementedError, BufferError)
 """Exceptions that say "not like this": loud, and no wrong number."""
@@ -42,6 +42,13 @@ class Broken(Exception):
         super().__init__(finding.message)
         self.finding = finding
         self.error = error
+
+
+def _normal(generator: np.random.Generator, like: Array) -> Array:
+    numbers: Any = generator.standard_normal(like.shape)
+    if like.dtype.kind == "c":
+        numbers = numbers + 1j * generator.standard_normal(like.shape)
+    return np.asarray(numbers)
 
 
 @dataclass(slots=True)
@@ -78,6 +85,9 @@ class Scene:
         ``push_forward(inputs, tangents)``, where the subject claims a jvp as well.
     renew : callable, optional
         Makes a fresh subject, where it may keep state; ``subject.renew`` if it has one.
+    normal : callable, optional
+        ``normal(generator, like)`` draws standard normal numbers in the shape of an array, complex
+        where it is complex.
     """
 
     subject: Subject
@@ -92,6 +102,7 @@ class Scene:
     another: Mapping[str, Array] | None = None
     push_forward: Callable[[Mapping[str, Array], Mapping[str, Array]], Any] | None = None
     renew: Callable[[], Subject] | None = None
+    normal: Callable[[np.random.Generator, Array], Array] = _normal
     returned: Mapping[str, Array | None] = field(init=False, repr=False)
     outputs: Arrays = field(init=False, repr=False)
     cotangents: Arrays = field(init=False, repr=False)
@@ -128,14 +139,16 @@ class Scene:
     def _is_reused(self, claim: Claims) -> bool:
         """Whether backward writes its gradients into the memory it returned the first time."""
         if not self.reuses:
-            firsts = [first for first in self.returned.values() if first is not None]
+            firsts = self.shared("firsts", lambda: _owned(self.returned))
             self.reuses = any(
-                np.may_share_memory(first, grad)
-                for grad in claim.values()
-                if grad is not None
-                for first in firsts
+                share_memory(first, later) for later in _owned(claim) for first in firsts
             )
         return self.reuses
+
+    def release_returned(self) -> None:
+        """Let go of the gradients as they were returned, once no call can overwrite them unseen."""
+        self.returned = self.claim
+        self.memo["firsts"] = []
 
     def shared(self, key: str, make: Callable[[], T]) -> T:
         """What ``make`` returned (or raised, if `Broken`) the first time ``key`` was asked for."""
@@ -322,7 +335,7 @@ class Scene:
         ones, others = numeric_claims(self.claim), numeric_claims(self.second_claim)
         with np.errstate(all="ignore"):
             return {
-                name: _sum(first, grad, second, others[name])
+                name: mixture(first, grad, second, others[name])
                 for name, grad in ones.items()
                 if name in others and others[name].shape == grad.shape
             }
@@ -331,10 +344,7 @@ class Scene:
         """Standard normal numbers in the shape and dtype of a float array; others unchanged."""
         if not is_differentiable(array):
             return array
-        numbers: Any = self.generator.standard_normal(array.shape)
-        if array.dtype.kind == "c":
-            numbers = numbers + 1j * self.generator.standard_normal(array.shape)
-        return np.asarray(numbers, dtype=array.dtype)
+        return np.asarray(self.normal(self.generator, array), dtype=array.dtype)
 
     def _coarsest(self) -> float:
         claims = numeric_claims(self.claim)
@@ -366,6 +376,37 @@ class Scene:
         return self.quietly(lambda: self.vjp(inputs, bar, "at inputs moved by rounding"))
 
 
+class Owned(NamedTuple):
+    """An array and the one that owns its memory, ``None`` if NumPy did not allocate that."""
+
+    array: Array
+    owner: Array | None
+
+
+def owned(array: Array) -> Owned:
+    """The array with its owner, found once for many comparisons."""
+    owner = array
+    while isinstance(owner.base, np.ndarray):
+        owner = owner.base
+    return Owned(array, owner if owner.flags.owndata else None)
+
+
+def share_memory(left: Owned, right: Owned) -> bool:
+    """Whether two arrays may share memory.
+
+    >>> x = np.ones(3)
+    >>> share_memory(owned(x[:2]), owned(x[1:])), share_memory(owned(x), owned(x.copy()))
+    (True, False)
+    """
+    if left.owner is not right.owner and left.owner is not None and right.owner is not None:
+        return False
+    return np.may_share_memory(left.array, right.array)
+
+
+def _owned(claims: Mapping[str, Array | None]) -> list[Owned]:
+    return [owned(grad) for grad in claims.values() if grad is not None]
+
+
 def as_claims(returned: Any) -> Claims:
     """A returned mapping of gradients as arrays, ``None`` kept.
 
@@ -389,7 +430,8 @@ def _differ(left: Array | None, right: Array | None) -> bool:
     return not same_bits(left, right)
 
 
-def _sum(first: float, left: Array, second: float, right: Array) -> Array:
+def mixture(first: float, left: Array, second: float, right: Array) -> Array:
+    """``first * left + second * right``."""
     total = np.asarray(first * left)
     if total.shape and total.dtype == right.dtype:
         total += second * right
@@ -455,7 +497,8 @@ def _moved(array: Array) -> Array:
     if not is_differentiable(array) or array.size == 0:
         return array.copy()
     flipped = np.flip(array).copy()
-    if same_bits(flipped, array) or (_is_sorted(array) and not _sums_to_one(array)):
+    is_same = array.item(0) == array.item(-1) and same_bits(flipped, array)
+    if is_same or (_is_sorted(array) and not _sums_to_one(array)):
         return np.asarray(array * SHRINK, dtype=array.dtype)
     return flipped
 
@@ -471,10 +514,7 @@ def _sums_to_one(array: Array) -> bool:
 
 
 def _finite(output: Any) -> bool:
-    return all(
-        array.dtype.kind not in "fc" or bool(np.isfinite(array).all())
-        for array in named_outputs(output).values()
-    )
+    return all(map(all_finite, named_outputs(output).values()))
 
 
 def _alike(left: Any, right: Any) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck.relations.agreement import is_numeric
 from gradcheck.relations.scene import Scene, failure, note
 from gradcheck.result import Finding, Severity
-from gradcheck.trees import Array, is_differentiable
+from gradcheck.trees import Array, all_finite, is_differentiable
 
 SHOWN = 3
 """Entries named in a message; the rest are counted."""
@@ -113,11 +113,19 @@ def _fits_float32(array: Array) -> bool:
     """Whether an array of several numbers that are not all zero loses nothing in float32."""
     if array.dtype != np.float64 or array.size > LARGEST_LOOKED_AT:
         return False
-    with np.errstate(all="ignore"):
-        same = bool(np.all(array.astype(np.float32).astype(np.float64) == array))
+    if not _is_unchanged_in_float32(array.flat[:FIRST]) or not _is_unchanged_in_float32(array):
+        return False
     digits = np.frexp(array)[0] * FEW_DIGITS
-    return same and int(np.count_nonzero(digits % 1.0)) >= NARROW_LEAST
+    return int(np.count_nonzero(digits % 1.0)) >= NARROW_LEAST
 
+
+def _is_unchanged_in_float32(array: Array) -> bool:
+    with np.errstate(all="ignore"):
+        return bool((array.astype(np.float32) == array).all())
+
+
+FIRST = 16
+"""Entries looked at first: nearly always some of them need all their digits."""
 
 LARGEST_LOOKED_AT = 65536
 """Entries of the largest array that is looked at: a cast is in small ones as well."""
@@ -147,11 +155,11 @@ def non_finite_entries(scene: Scene) -> Mapping[str, Array]:
 
     Entries of an input array that are nan themselves are left out: nothing is owed there.
     """
-    if not all(_all_finite(array) for array in scene.outputs.values()):
+    if not all(all_finite(array) for array in scene.outputs.values()):
         return {}
     found: dict[str, Array] = {}
     for name, array, grad in _float_pairs(scene):
-        if _all_finite(grad):
+        if all_finite(grad):
             continue
         bad = ~np.isfinite(grad)
         if grad.shape == array.shape:
@@ -171,10 +179,6 @@ def _float_pairs(scene: Scene) -> Iterable[tuple[str, Array, Array]]:
         grad = scene.claim.get(name)
         if grad is not None and is_differentiable(array):
             yield name, array, grad
-
-
-def _all_finite(array: Array) -> bool:
-    return not is_differentiable(array) or bool(np.isfinite(array).all())
 
 
 def _shape_advice(got: tuple[int, ...], expected: tuple[int, ...]) -> str:
