@@ -41,6 +41,7 @@ from gradcheck.result import (
 )
 from gradcheck.subject import FunctionSubject, LayerCall, LayeredSubject
 from gradcheck.tied import tied_entries, tied_inputs
+from gradcheck.transposed import TransposedSubject, is_small, not_linear
 from gradcheck.trees import Array, Arrays, all_finite, is_differentiable, named_outputs
 
 SHOWN_COMPARISONS = 64
@@ -443,9 +444,35 @@ def run_check(
 
     The result is recorded (`gradcheck.recording.record`) for whoever listens.
     """
-    result = _Check(subject, inputs, options, call).run()
+    check = _Check(subject, inputs, options, call)
+    result = check.run()
+    if result.verdict is Verdict.WRONG and check.forward_mode and options.diagnose:
+        result = _located(result, subject, inputs, options, call)
     recording.record(result)
     return result
+
+
+def _located(
+    result: CheckResult, subject: Any, inputs: Arrays, options: Options, call: _Call | None
+) -> CheckResult:
+    """The same result with entries and causes, where a wrong tangent is small enough for both."""
+    finding = not_linear(subject, inputs, seeded(options.seed))
+    if finding is not None:
+        return replace(result, findings=(finding, *result.findings))
+    if not is_small(inputs):
+        return result
+    there = _Check(TransposedSubject(subject), inputs, replace(options, relations=()), call).run()
+    spent = result.evaluations + there.evaluations
+    if there.verdict is not Verdict.WRONG:  # wrong in what no single entry shows
+        return replace(result, evaluations=spent)
+    return replace(
+        result,
+        comparisons=there.comparisons,
+        diagnoses=there.diagnoses,
+        entries=there.entries,
+        resolution=there.resolution,
+        evaluations=spent,
+    )
 
 
 class _Check:
@@ -607,6 +634,12 @@ class _Check:
             return False
         self._note_warnings(heard)
         self._require_unmutated("backward")
+        if self.counted.reshaped:
+            message = (
+                "backward changed the shape of the cotangent in place. Expected it to stay as it "
+                "is: the caller still uses it. Do: reshape a view, y_bar.reshape(...)."
+            )
+            self.findings.append(Finding("mutates-cotangent", message))
         if not isinstance(claim, Mapping):
             raise InvalidSubject(
                 f"vjp: {self.counted.name} returned {type(claim).__name__}, expected a mapping "

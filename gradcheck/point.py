@@ -53,6 +53,7 @@ class Counted:
         self.subject = subject
         self.name: str = getattr(subject, "name", type(subject).__name__)
         self.relating = False
+        self.reshaped = False
         self._counts = [0, 0, 0, 0]
 
     def value(self, inputs: Inputs) -> Any:
@@ -61,7 +62,12 @@ class Counted:
 
     def vjp(self, inputs: Inputs, cotangent: Any) -> Any:
         self._counts[3 if self.relating else 1] += 1
-        return self.subject.vjp(inputs, cotangent)
+        # Views: ``y_bar.shape = ...`` in a backward must not change the arrays of the check.
+        views = {name: u.view() for name, u in named_outputs(cotangent).items()}
+        shapes = [u.shape for u in views.values()]
+        claim = self.subject.vjp(inputs, like_output(views, cotangent))
+        self.reshaped |= shapes != [u.shape for u in views.values()]
+        return claim
 
     def jvp(self, inputs: Inputs, tangents: Inputs) -> Any:
         self._counts[3 if self.relating else 1] += 1

@@ -167,7 +167,8 @@ def _what(result: CheckResult, subject: str) -> str:
         return f"`{subject}` could not be decided{f' for {names}' if names else ''}"
     wrong = _names(c.input for c in _judged(result, Verdict.WRONG))
     if wrong:
-        return f"backward of `{subject}` is wrong for {wrong}"
+        claim = "tangent" if "gradcheck.assert_jvp(" in result.reproduce else "backward"
+        return f"{claim} of `{subject}` is wrong for {wrong}"
     failed = [f for f in result.findings if f.severity is Severity.FAILURE]
     which = f": {clipped(failed[0].name, MOST_NAME)}" if failed else ""
     of = f" ({clipped(failed[0].input, 16)})" if failed and failed[0].input else ""
