@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcheck.diagnosis.evidence import BOUNDS, View
 from gradcheck.diagnosis.features import cotangent_features, input_features
-from gradcheck.result import Diagnosis
+from gradcheck.result import Case, Diagnosis
 from gradcheck.trees import Array
 
 FIT_ROUNDED = {1: 0.8, 2: 0.92}
@@ -19,6 +19,7 @@ ALMOST_WHOLE = 1e-9
 LEAST_WHOLE = 2
 FIT_POWER = {True: 0.92, False: 0.76}
 FIT_COUNT = 0.86
+FIT_INTEGERS = 0.95
 ULPS = 64.0
 """Rounding steps of the smaller dtype a short computation in it may be off by."""
 
@@ -44,6 +45,16 @@ def _is_rounded(view: View, dtype: np.dtype[Any]) -> bool:
     room = ULPS * float(np.finfo(dtype).eps) * size + 3 * view.error
     whole = np.round(view.claimed) == view.claimed
     return bool(kept.all() and not whole.all() and (np.abs(view.mismatch) <= room).all())
+
+
+def integer_array(case: Case) -> Iterator[Diagnosis]:
+    """The gradient of a float input is an array of integers."""
+    for name, value in case.inputs.items():
+        claimed = case.claimed.get(name)
+        if claimed is not None and value.dtype.kind == "f" and claimed.dtype.kind in "iu":
+            sentence = "the gradient is an integer array: what is written into it is cut off"
+            evidence = f"it is {claimed.dtype}, the input {value.dtype}"
+            yield Diagnosis("integer-arithmetic", sentence, FIT_INTEGERS, name, evidence)
 
 
 def truncated(view: View) -> Iterator[Diagnosis]:

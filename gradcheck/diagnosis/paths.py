@@ -23,6 +23,8 @@ LESS_SPECIFIC = 0.06
 """Loss of fit of a pattern that many a mistake leaves."""
 
 MOST_AXES = 3
+LEAST_AXES = 3
+"""Of output and input together: a matrix has one pattern along both axes or along none."""
 
 LEAST_TOLD = 3
 """Contributions beyond the first of each entry that must confirm its factor."""
@@ -96,6 +98,7 @@ def along_paths(view: View) -> Iterator[Diagnosis]:
     yield from _some_outputs(paths)
     yield from _scaled(paths)
     yield from _through_one_number(paths)
+    yield from _with_one_pattern(paths)
     yield from _through_an_input(paths)
 
 
@@ -138,7 +141,7 @@ def _what_was_kept(paths: Paths, kept: Mask) -> tuple[str, str]:
     for words, inside in _single_outputs(paths):
         if (kept == (paths.live & inside[:, None])).all():
             return "ignores-cotangent", f"only the upstream gradient of {words} is used"
-    for words, inside in _output_slabs(paths):
+    for words, inside in _output_slabs(paths) if paths.output != paths.view.shape else ():
         if (kept == (paths.live & inside[:, None])).all():
             return "broadcast-not-summed", (
                 f"only the upstream gradient {words} is used: the contributions of the others are"
@@ -258,7 +261,9 @@ def _some_outputs(paths: Paths) -> Iterator[Diagnosis]:
             evidence = (
                 f"{int(bad.sum())} output entries pass a wrong gradient on, the others do not"
             )
-            count = min(int(bad.sum()), int(good.sum())) + 1
+            whole = (paths.wrong == paths.live)[bad].all() and paths.claimed[paths.wrong].all()
+            whole = bool(whole and paths.wrong.sum() >= LEAST_TOLD)
+            count = min(int(bad.sum()), int(good.sum())) + 1 + whole
             yield paths.say("wrong-slice", sentence, evidence, count, LESS_SPECIFIC)
             return
 
@@ -312,6 +317,31 @@ def _through_one_number(paths: Paths) -> Iterator[Diagnosis]:
                 evidence = f"claimed minus estimated Jacobian has rank one{words}"
                 yield paths.say("missing-term", sentence, evidence, told)
                 return
+
+
+def _with_one_pattern(paths: Paths) -> Iterator[Diagnosis]:
+    """What is missing has one pattern along an axis, whatever else varies; what is due has not.
+
+    It is a product of a vector and something else: a residual, a mean, an outer product.
+    """
+    shape = (*paths.output, *paths.view.shape)
+    residual = np.where(paths.wrong, paths.claimed - paths.estimate, 0.0).reshape(shape)
+    for axis, length in enumerate(shape):
+        left = np.moveaxis(residual, axis, 0).reshape(length, -1)
+        due = np.moveaxis(paths.estimate.reshape(shape), axis, 0).reshape(length, -1)
+        if length < 2 or len(shape) < LEAST_AXES or _conditions(left) <= LEAST_TOLD:
+            continue
+        if _rank(left) == 1 and _rank(due) > 1:
+            at, which = (
+                (axis, "output")
+                if axis < len(paths.output)
+                else (axis - len(paths.output), paths.view.name)
+            )
+            sentence = f"what is missing has one pattern along axis {at} of {which}: a"
+            sentence += " contribution that is a product with a vector along it"
+            evidence = "claimed minus estimated Jacobian is separable there, the estimate is not"
+            yield paths.say("missing-term", sentence, evidence, _conditions(left), LESS_SPECIFIC)
+            return
 
 
 def _through_an_input(paths: Paths) -> Iterator[Diagnosis]:

@@ -19,6 +19,7 @@ from gradcheck.diagnosis import (
     coupling,
     duplicates,
     factor,
+    incomplete,
     paths,
     ratio,
     region,
@@ -38,6 +39,7 @@ OF_CASES: tuple[Callable[[Case], Iterator[Diagnosis]], ...] = (
     broadcast.wrong_shape,
     absent.none_for_an_input,
     arrangement.swapped,
+    arithmetic.integer_array,
     region.credited_in_full,
 )
 
@@ -75,6 +77,8 @@ OF_INPUTS: tuple[Callable[[View], Iterator[Diagnosis]], ...] = (
     paths.along_paths,
     slices.wrong_slices,
     absent.zero_for_an_input,
+    incomplete.partly_there,
+    incomplete.nearly_there,
 )
 """In order of how seldom they are right by chance: the order decides between equal fits."""
 

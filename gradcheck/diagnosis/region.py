@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gradcheck.diagnosis.coupling import any_along
 from gradcheck.diagnosis.evidence import Mask, View, view_of
 from gradcheck.diagnosis.features import Feature, input_features
 from gradcheck.result import Case, Diagnosis, Severity
@@ -124,7 +125,7 @@ def _all_the_credit(view: View) -> Iterator[Diagnosis]:
 def _diagnosis(view: View, region: Region, judged: Mask) -> Diagnosis:
     count, inside = int(judged.sum()), int(view.wrong.sum())
     rare = region.kind == RARE
-    alike = 2 * min(inside, count - inside) + 1
+    alike = min(2 * min(inside, count - inside) + 1, _positions(view, judged))
     telling = 0 if count == 2 else min(inside, 2)
     fit = FIT_RARE[telling] if rare else FIT_COMMON[min(count, alike, 6)]
     fit += MIRRORED if not rare and _mirrored(view) else 0.0
@@ -132,6 +133,22 @@ def _diagnosis(view: View, region: Region, judged: Mask) -> Diagnosis:
     sentence = f"the claim is wrong exactly where {region.words}, and right everywhere else"
     evidence = f"{inside} wrong entries inside, {count - inside} right ones outside"
     return Diagnosis(region.name, sentence, fit, view.name, evidence)
+
+
+def _positions(view: View, judged: Mask) -> int:
+    """How many answers there are: of entries; of whole rows, where each row has a single one.
+
+    Where every entry stands for itself, its place is nothing and its value all.
+    """
+    found = int(judged.sum())
+    if not view.whole or view.is_elementwise:
+        return found
+    wrong, right = (mask.reshape(view.shape) for mask in (view.wrong, judged & ~view.wrong))
+    for axis, length in enumerate(view.shape):
+        bad, good = any_along(wrong, axis), any_along(right, axis)
+        if length > 1 and not (bad & good).any():
+            found = min(found, int((bad | good).sum()))
+    return found
 
 
 def _mirrored(view: View) -> bool:

@@ -22,6 +22,9 @@ FIT_ALONE = 0.85
 OVERFLOW = {8: 300.0, 4: 40.0, 2: 9.0}
 """Magnitudes, by bytes of the dtype, beyond which a square of an exponential overflows."""
 
+OVERFLOW_OF_SQUARES = {8: 26.0, 4: 9.3, 2: 3.3}
+"""The same for an exponential of a square: densities and their tails."""
+
 EQUAL = 1e-9
 """Relative difference below which two eigenvalues are the same."""
 
@@ -113,6 +116,9 @@ def _large(view: View, feature: Feature) -> Iterator[Place]:
     size = np.abs(feature.values)
     limit = OVERFLOW.get(value.dtype.itemsize, OVERFLOW[8])
     yield Place("overflow", f"{feature.words} is large: exp overflows", size > limit)
+    squares = OVERFLOW_OF_SQUARES.get(value.dtype.itemsize, OVERFLOW_OF_SQUARES[8])
+    words = f"{feature.words} is large: exp of its square overflows, or is zero"
+    yield Place("overflow", words, size > squares, common=True)
 
 
 def _large_quotients(view: View, found: list[Feature]) -> Iterator[Place]:

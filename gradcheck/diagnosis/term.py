@@ -17,6 +17,7 @@ from gradcheck.diagnosis.features import (
     output_features,
     products,
 )
+from gradcheck.diagnosis.ratio import ENTRIES_FOR_UNNAMED, constant_ratio
 from gradcheck.result import Diagnosis
 from gradcheck.trees import Array
 
@@ -62,10 +63,18 @@ def missing_term(view: View) -> Iterator[Diagnosis]:
     """Claimed minus estimate is a constant times an input, an output, a cotangent, a product."""
     if not view.finite.all() or (view.claimed == 0).all() or view.silent.all():
         return
+    if _is_multiple(view):
+        return  # whatever the estimate is proportional to, the rest is as well
     for feature in candidates(view):
         fitted = _proportional(view, feature.values)
         if fitted is not None:
             yield _diagnosis(view, feature, fitted)
+
+
+def _is_multiple(view: View) -> bool:
+    """Whether claims are one multiple of the estimates, as several of them say."""
+    ratio = constant_ratio(view)
+    return ratio is not None and ratio.entries >= ENTRIES_FOR_UNNAMED
 
 
 def candidates(view: View) -> Iterator[Feature]:
@@ -100,7 +109,7 @@ def composed_term(view: View) -> Iterator[Diagnosis]:
     live = ~(view.silent & (view.claimed == 0))
     if not view.finite.all() or np.iscomplexobj(view.mismatch) or not (view.wrong >= live).all():
         return
-    if int(view.wrong.sum()) < LEAST_COMPOSED or (view.claimed == 0).all():
+    if int(view.wrong.sum()) < LEAST_COMPOSED or (view.claimed == 0).all() or _is_multiple(view):
         return
     for words, terms in _compositions(view):
         place = _best_composition(view, terms, live)
@@ -260,11 +269,17 @@ def block_patterns(view: View) -> Iterator[tuple[str, list[Array]]]:
     ones = np.ones(view.flat.size)
     yield "a constant", [ones]
     for feature in features(view):
-        if feature.role != "cotangent" and np.isfinite(feature.values).all():
+        if _is_a_number(view, feature) and np.isfinite(feature.values).all():
             yield feature.words, [feature.values]
             with np.errstate(all="ignore"):
                 yield f"exp({feature.words})", [np.exp(feature.values)]
             yield f"{feature.words} and a constant", [ones, feature.values]
+
+
+def _is_a_number(view: View, feature: Feature) -> bool:
+    """Whether a pattern in it means something: not in a label, nor in an upstream gradient."""
+    value = view.case.inputs.get(feature.source)
+    return feature.role != "cotangent" and (value is None or value.dtype.kind not in "iu")
 
 
 def _each_block(view: View, patterns: list[Array], order: Array, width: int) -> bool:

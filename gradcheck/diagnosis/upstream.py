@@ -60,6 +60,8 @@ def one_for_all(view: View) -> Iterator[Diagnosis]:
     pair = _cotangent_pair(view.case)
     if second is None or pair is None or not view.finite.all() or (view.claimed != 0).sum() < 2:
         return
+    if not view.claimed[view.wrong].any():
+        return  # what is claimed is right: it may well follow one element only
     first, other = pair
     for place, words in ((0, "first"), (-1, "last")):
         if same(view.claimed * other[place], second * first[place]).all():
