@@ -16,7 +16,7 @@ from gradcheck import recording
 from gradcheck.backends.styles import as_subject, named_inputs
 from gradcheck.compare import claimed_slope, default_rtol
 from gradcheck.diagnosis import explain
-from gradcheck.directions import coordinate_scales, gaussian, scaled, seeded
+from gradcheck.directions import gaussian, repeating_direction, seeded
 from gradcheck.errors import GradientInconclusive, InvalidArgument, InvalidSubject, mismatch_type
 from gradcheck.exhaustive import check_every_entry
 from gradcheck.guilty_layer import find_guilty_layer
@@ -935,17 +935,12 @@ ROUGHLY = 1e-5
 """At the second point only a gross error, such as the gradient of another point, is looked for."""
 
 
-PERIOD = 4093
-"""So many numbers, over and over, are as random as it takes to see a gross error; a prime, for it
-is no multiple of a row."""
-
-
 def _roughly_right(point: Point, names: list[str]) -> bool:
     """Whether one direction that moves all inputs together meets the claims.
 
     It takes one forward where a forward difference is sharp enough, and two more where it is not.
     """
-    directions = {name: _repeating_direction(point, name) for name in names}
+    directions = {name: repeating_direction(point.generator, point.work[name]) for name in names}
     claimed = size = 0.0
     for name, v in directions.items():
         slope = claimed_slope(point.claims[name], v)
@@ -960,12 +955,6 @@ def _roughly_right(point: Point, names: list[str]) -> bool:
     if not math.isfinite(quick.value):
         return True
     return abs(claimed - quick.value) <= limit + 10 * quick.error
-
-
-def _repeating_direction(point: Point, name: str) -> Array:
-    x = point.work[name]
-    drawn = np.resize(gaussian(point.generator, x.reshape(-1)[:PERIOD]), x.shape)
-    return scaled(drawn, coordinate_scales(x))
 
 
 def _known_value(point: Point) -> Arrays | None:

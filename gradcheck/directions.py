@@ -41,6 +41,9 @@ LARGE = 512
 """From this many entries on, normal numbers are looked up by 12 random bits each: ten times as fast
 as drawing them, and their 4096 distinct values are still far from the two of Rademacher's."""
 
+PERIOD = 4093
+"""A prime, for it is no multiple of a row."""
+
 FIRST_ENTRIES = 64
 """Of a large array: enough to show that its entries are not all near each other."""
 
@@ -151,10 +154,20 @@ def _random_places(generator: np.random.Generator, count: int) -> Array:
 
 def direction(generator: np.random.Generator, x: Array) -> Array:
     """A Gaussian direction, scaled per coordinate."""
-    drawn = gaussian(generator, x)
+    return _scaled_to(x, gaussian(generator, x))
+
+
+def repeating_direction(generator: np.random.Generator, x: Array) -> Array:
+    """The same of `PERIOD` numbers, over and over: as random as it takes to see a gross error."""
+    return _scaled_to(x, np.resize(gaussian(generator, x.reshape(-1)[:PERIOD]), x.shape))
+
+
+def _scaled_to(x: Array, drawn: Array) -> Array:
+    """Drawn numbers times the scales of their coordinates, in the memory of the former."""
     least = _least_scale(x) if x.size > BLOCK else None
     if least is None:
-        return scaled(drawn, coordinate_scales(x))
+        scales = coordinate_scales(x)
+        return np.asarray(np.multiply(drawn, scales, out=drawn if drawn.ndim else None))
     flat, moved = x.reshape(-1), drawn.reshape(-1)
     for part in blocks(x.size):
         moved[part] *= np.maximum(np.abs(flat[part]), least)
@@ -172,11 +185,6 @@ def _least_scale(x: Array) -> float | None:
         return None
     least = SMALLEST_SHARE * typical
     return None if _has_offset(x, least) else least
-
-
-def scaled(drawn: Array, scales: Array) -> Array:
-    """Drawn numbers times the scales of their coordinates, in the memory of the former."""
-    return np.asarray(np.multiply(drawn, scales, out=drawn if drawn.ndim else None))
 
 
 def along(x: Array, flat: int, size: float, part: str = "real") -> Array:

@@ -73,7 +73,7 @@ def discrepancy(got: Array, expected: Array) -> float:
         return 0.0
     with np.errstate(all="ignore"):
         difference = np.subtract(got, expected, dtype=_wide(got.dtype, expected.dtype))
-        worst = _largest(difference)
+        worst = largest(difference)
         if math.isfinite(worst):
             return worst if worst > UNDERFLOW else 0.0
         agree = (got == expected) | (np.isnan(got) & np.isnan(expected))
@@ -87,10 +87,15 @@ def _wide(left: np.dtype[Any], right: np.dtype[Any]) -> np.dtype[Any]:
     return np.result_type(left, right, np.float64)
 
 
-def _largest(array: Array) -> float:
-    """Largest absolute value of a non-empty array, nan if there is one."""
+def largest(array: Array) -> float:
+    """Largest absolute value of a non-empty array, nan if there is one.
+
+    >>> largest(np.array([1.0, -2.0]))
+    2.0
+    """
     if array.dtype.kind == "f" and array.size > LARGE:
-        return max(float(array.max()), -float(array.min()))  # without an array of absolute values
+        high, low = np.maximum.reduce(array, axis=None), np.minimum.reduce(array, axis=None)
+        return max(float(high), -float(low))  # without an array of absolute values
     return float(np.abs(array).max())
 
 
@@ -102,7 +107,7 @@ def magnitude(array: Array) -> float:
     """
     if array.size == 0:
         return 0.0
-    worst = _largest(array)
+    worst = largest(array)
     if math.isfinite(worst):
         return worst
     sizes = np.abs(array)
