@@ -498,6 +498,7 @@ class _Check:
         self.outcomes: list[Outcome] = []
         self.scene: Scene | None = None
         self.point: Point | None = None
+        self.prepared: Point | None = None
         self.seen: tuple[Any, Arrays] | None = None
         self.spent_on_layers: Evaluations | None = None
         self.claim: Mapping[str, Array | None] = {}
@@ -519,10 +520,10 @@ class _Check:
         if cotangent is None or not self._claim(output, cotangent, heard):
             return
         names = self._checkable()
-        self._relate(output, cotangent)
+        self._relate(output, cotangent, names)
         if not names or any(finding.name.startswith("mutates-") for finding in self.findings):
             return
-        self.point = self._make_point(output, cotangent, names)
+        self.point = self._made_point(output, cotangent, names)
         warnings.simplefilter("ignore")  # what the subject says at x is noted already
         with np.errstate(all="ignore"):
             self._estimate(names)
@@ -669,11 +670,15 @@ class _Check:
         message = f"{name!r} is empty: there is nothing to check in it."
         self.findings.append(Finding("empty-input", message, Severity.NOTE, name))
 
-    def _relate(self, output: Any, cotangent: Arrays) -> None:
+    def _relate(self, output: Any, cotangent: Arrays, checkable: list[str]) -> None:
         if self.forward_mode:
             return
         chosen = self.options.relations
         names = [name for name in (DEFAULT if chosen is None else chosen) if name != "finite"]
+
+        def settle() -> None:
+            self._settle_second_point(self._made_point(output, cotangent, checkable))
+
         self.seen = output, cotangent
         if not names:  # a scene would be for a diagnosis only; but no call may change the claim
             self.claim = {k: None if g is None else np.array(g) for k, g in self.claim.items()}
@@ -681,7 +686,7 @@ class _Check:
         self.scene = self._make_scene(output, cotangent)
         self.claim = self.scene.claim  # the scene alone holds what was returned
         self.counted.relating = True
-        self.findings.extend(relate(self.scene, names))
+        self.findings.extend(relate(self.scene, names, after_second_point=settle))
         self.counted.relating = False
         self.scene.release_returned()
 
@@ -702,6 +707,11 @@ class _Check:
             renew=getattr(subject, "renew", None),
             normal=gaussian,
         )
+
+    def _made_point(self, output: Any, cotangent: Arrays, names: list[str]) -> Point:
+        if self.prepared is None:
+            self.prepared = self._make_point(output, cotangent, names)
+        return self.prepared
 
     def _make_point(self, output: Any, cotangent: Arrays, names: list[str]) -> Point:
         work = widened(self.inputs)
@@ -748,32 +758,45 @@ class _Check:
         self.findings.extend(tied_entries(self.point, sound))
         self.findings.extend(tied_inputs(self.point, sound))
 
-    def _second_point(self) -> None:
-        """The claim after a visit elsewhere must be right there: a stale cache repeats itself."""
-        scene, point = self.scene, self.point
-        if scene is None or point is None or "second_point_claim" not in scene.memo:
-            return
-        if any(outcome.verdict is Verdict.WRONG for outcome in self.outcomes):
-            return
-        if self.findings and any(f.severity is Severity.FAILURE for f in self.findings):
-            return
+    def _settle_second_point(self, point: Point) -> None:
+        """Let go of the second point at once if the claim there is right, as nearly always."""
+        second = self._at_second_point(point)
+        if self.scene is not None and second is not None and _roughly_right(second):
+            self.scene.release_second_point()
+
+    def _at_second_point(self, point: Point) -> Point | None:
+        """The second point with its claims; ``None`` where there are none, or it is settled."""
+        scene = self.scene
+        if scene is None or not isinstance(scene.memo.get("second_point_claim"), dict):
+            return None
         claims = scene.memo["second_point_claim"]
-        if not isinstance(claims, dict):
-            return
         names = [name for name in point.rtol if _fits(claims.get(name), point.work[name])]
         if not names or not scene.second_point_is_usable():
-            return
-        second = replace(
+            return None
+        return replace(
             point,
             inputs=scene.second_inputs,
             work=widened(scene.second_inputs),
             output=scene.second_output,
             claims={name: claims[name] for name in names},
+            generator=seeded(self.options.seed + 1),  # it changes no direction at the first point
             known_centre=None,
             wobble=None,
         )
+
+    def _second_point(self) -> None:
+        """The claim after a visit elsewhere must be right there: a stale cache repeats itself."""
+        point = self.point
+        second = None if point is None else self._at_second_point(point)
+        if point is None or second is None:
+            return
+        if any(outcome.verdict is Verdict.WRONG for outcome in self.outcomes):
+            return
+        if self.findings and any(f.severity is Severity.FAILURE for f in self.findings):
+            return
+        names = list(second.claims)
         repeated = [n for n in names if _repeats(second.claims[n], point.claims[n])]
-        if not repeated or _roughly_right(second, names):
+        if not repeated or _roughly_right(second):
             return
         for outcome in check_inputs(second, names, lenient=True, brief=not self.options.diagnose):
             if outcome.verdict is Verdict.WRONG and outcome.name in repeated:
@@ -935,26 +958,33 @@ ROUGHLY = 1e-5
 """At the second point only a gross error, such as the gradient of another point, is looked for."""
 
 
-def _roughly_right(point: Point, names: list[str]) -> bool:
-    """Whether one direction that moves all inputs together meets the claims.
+def _roughly_right(point: Point) -> bool:
+    """Whether a direction that moves all inputs together meets the claims.
 
     It takes one forward where a forward difference is sharp enough, and two more where it is not.
     """
-    directions = {name: repeating_direction(point.generator, point.work[name]) for name in names}
-    claimed = size = 0.0
-    for name, v in directions.items():
-        slope = claimed_slope(point.claims[name], v)
-        claimed += slope.value
-        size += slope.size
-    limit = ROUGHLY * max(size, abs(claimed))
+    directions, claimed, limit = _together(point)
     there = replace(point, known_centre=_known_value(point))
     forward = forward_slope(there.ray(directions))
     if forward.error <= limit and abs(claimed - forward.value) <= limit:
         return True
+    directions, claimed, limit = _together(point)
     quick = quick_slope(point.ray(directions))
     if not math.isfinite(quick.value):
         return True
     return abs(claimed - quick.value) <= limit + 10 * quick.error
+
+
+def _together(point: Point) -> tuple[Arrays, float, float]:
+    """A direction of all inputs, the slope claimed along it, and what it may be roughly off by."""
+    directions = {}
+    claimed = size = 0.0
+    for name, gradient in point.claims.items():
+        directions[name] = repeating_direction(point.generator, point.work[name])
+        slope = claimed_slope(gradient, directions[name])
+        claimed += slope.value
+        size += slope.size
+    return directions, claimed, ROUGHLY * max(size, abs(claimed))
 
 
 def _known_value(point: Point) -> Arrays | None:

@@ -17,7 +17,8 @@ def forward_slope(ray: Ray) -> Estimate:
 
     The step is the root of the outputs' relative rounding, where truncation and rounding of a
     function of unit scale balance. As of `quick_slope`, ``error`` covers rounding only; it is
-    infinite where the value at the point is not known, or the quotient not finite.
+    infinite where the value at the point is not known, or the quotient not finite. The ray's
+    direction is spent.
 
     Examples
     --------
@@ -30,7 +31,7 @@ def forward_slope(ray: Ray) -> Estimate:
     if rounding is None:
         return Estimate(math.nan, math.inf, ORACLE, Local.NON_FINITE)
     step = math.sqrt(max(_eps(y.dtype) for y in ray.centre.values()))
-    value = ray.difference(ray.outputs(step), ray.centre) / step
+    value = ray.difference(ray.last_outputs(step), ray.centre) / step
     if not math.isfinite(value):
         return Estimate(math.nan, math.inf, ORACLE, Local.NON_FINITE)
     return Estimate(value, 2.0 * rounding / step, ORACLE, noise=rounding)

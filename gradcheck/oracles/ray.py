@@ -86,11 +86,15 @@ class Ray:
                 self._centre = named_outputs(self.value(self.inputs))
         return self._centre
 
-    def at(self, step: float) -> Inputs:
-        """The inputs at ``x + step * v``."""
+    def at(self, step: float, *, spend: bool = False) -> Inputs:
+        """The inputs at ``x + step * v``; in the memory of ``v`` where that is to be spent."""
         moved = dict(self.inputs)
         for name, v in self.direction.items():
-            x, shift = self.inputs[name], np.asarray(step * v)
+            in_place = spend and v.ndim > 0
+            x, shift = (
+                self.inputs[name],
+                np.asarray(np.multiply(v, step, out=v if in_place else None)),
+            )
             reusable = shift.ndim > 0 and shift.dtype == x.dtype
             moved[name] = np.asarray(np.add(x, shift, out=shift if reusable else None))
         return moved
@@ -119,9 +123,14 @@ class Ray:
         with np.errstate(all="ignore"):
             return self._outputs(step)
 
-    def _outputs(self, step: float) -> Arrays | None:
+    def last_outputs(self, step: float) -> Arrays | None:
+        """`outputs` for the last time: the direction is spent, for it is as large as the inputs."""
+        with np.errstate(all="ignore"):
+            return self._outputs(step, spend=True)
+
+    def _outputs(self, step: float, *, spend: bool = False) -> Arrays | None:
         try:
-            outputs = named_outputs(self.value(self.at(step)))
+            outputs = named_outputs(self.value(self.at(step, spend=spend)))
         except Exception as error:  # the domain may end here; whoever asked decides what it means
             self.failures.append(error)
             return None

@@ -98,8 +98,20 @@ RELATIONS: Mapping[str, Relation] = MappingProxyType({relation.name: relation fo
 DEFAULT: tuple[str, ...] = tuple(relation.name for relation in _ALL if relation.default)
 
 
-def relate(scene: Scene, names: Iterable[str] | None = None) -> tuple[Finding, ...]:
+LAST_AT_SECOND_POINT = "output"
+"""The relations from here on stay at the first point, or go to others of their own."""
+
+
+def relate(
+    scene: Scene,
+    names: Iterable[str] | None = None,
+    *,
+    after_second_point: Callable[[], None] | None = None,
+) -> tuple[Finding, ...]:
     """Look at the named relations (by default all default ones) and return what was found.
+
+    ``after_second_point`` is called once no relation will ask for the second point again; nothing
+    that is warned of there is noted.
 
     What the subject prints is passed on; what it prints and warns of is noted as well. Floating
     point errors warn here even where the caller made them raise: an overflow is no finding.
@@ -116,6 +128,8 @@ def relate(scene: Scene, names: Iterable[str] | None = None) -> tuple[Finding, .
             found.extend(relation(scene))
             if any(map(_spoils_the_rest, found)):
                 break
+            if relation.name == LAST_AT_SECOND_POINT and after_second_point is not None:
+                scene.unheard(after_second_point)
     found.extend(said)
     return tuple(dict.fromkeys(found))
 

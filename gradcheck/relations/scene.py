@@ -259,14 +259,21 @@ class Scene:
 
     def quietly(self, call: Callable[[], T]) -> T:
         """Call where the point is of our making: what is warned of there is nobody's fault."""
-        if self.another is not None:
-            return call()
+        return call() if self.another is not None else self.unheard(call)
+
+    def unheard(self, call: Callable[[], T]) -> T:
+        """Call where nothing that is warned of is noted."""
         before = len(self.heard)
         try:
             with np.errstate(all="ignore"):
                 return call()
         finally:
             del self.heard[before:]
+
+    def release_second_point(self) -> None:
+        """Let go of the second point, and of the claim there: together twice the inputs."""
+        for key in ("second_inputs", "second_output", "second_point_claim"):
+            self.memo.pop(key, None)
 
     def second_point_differs(self) -> bool:
         """Whether there is a second point at all (integers alone cannot be moved)."""
