@@ -23,7 +23,6 @@ special values, not from a unit of measurement, and steps of their size would un
 OFF_GRID = 0.87431
 """Coordinate steps are no round numbers: a function's last bits should show its own grain."""
 
-
 LAST_PLACE = np.uint16(4095)
 """The last of the places that 12 bits can name."""
 
@@ -38,8 +37,9 @@ SQUARES = 1e-140
 """Between this and its inverse, sums of squares stay in range."""
 
 LARGE = 512
-"""From this many entries on, normal numbers are looked up by 12 random bits each: ten times as fast
-as drawing them, and their 4096 distinct values are still far from the two of Rademacher's."""
+"""From this many entries on, normal numbers are looked up by 12 random bits each: here as fast as
+drawing them, for large arrays many times as fast. Their 4096 distinct values are still far from the
+two of Rademacher's."""
 
 PERIOD = 4093
 """A prime, for it is no multiple of a row."""
