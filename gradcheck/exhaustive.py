@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -154,7 +153,7 @@ def _report_worst_settled(
     outcome.resolution = max(known, float(relative.max()), largest)
 
 
-Quotients = Iterator[tuple[Array, Any, Any]]
+Quotients = Iterator[tuple[Array, Array, Array]]
 
 
 def _single_quotients(point: Point, name: str) -> Quotients:
@@ -165,25 +164,20 @@ def _single_quotients(point: Point, name: str) -> Quotients:
         yield (positions, *_one_by_one(point, name, positions, lengths[positions]))
 
 
-def _one_by_one(
-    point: Point, name: str, positions: Array, lengths: Array
-) -> tuple[list[float], list[float]]:
-    ray = point.ray({name: point.work[name]})
-    values, noises = [], []
+def _one_by_one(point: Point, name: str, positions: Array, lengths: Array) -> tuple[Array, Array]:
+    x = point.work[name]
+    ray = point.ray({name: x})
+    changes, noises = [], []
     with np.errstate(all="ignore"):
         for i, length in zip(positions.tolist(), lengths.tolist(), strict=True):
-            plus = _with_moved(point, name, i, length)
-            minus = _with_moved(point, name, i, -length)
-            values.append(ray.change(plus, minus) / (2 * length))
-            noises.append(_rounding(ray, plus) / length)
-    return values, noises
-
-
-def _with_moved(point: Point, name: str, flat: int, step: float) -> Arrays | None:
-    """The outputs where one entry is moved; an array of their own for whoever keeps its inputs."""
-    moved = point.work[name].copy()
-    moved.reshape(-1)[flat] += step
-    return _outputs(point, {**point.work, name: moved})
+            sides = []
+            for step in (length, -length):
+                moved = x.copy()  # an array of their own for those that keep their inputs
+                moved.reshape(-1)[i] += step
+                sides.append(_outputs(point, {**point.work, name: moved}))
+            changes.append(ray.change(*sides))
+            noises.append(_rounding(ray, sides[0]))
+    return np.array(changes) / (2 * lengths), np.array(noises) / lengths
 
 
 def _outputs(point: Point, inputs: Arrays) -> Arrays | None:

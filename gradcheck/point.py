@@ -43,7 +43,7 @@ TELLING = 1e-3
 UNDERFLOWN = 4.0
 """Smallest normal numbers that a claim may be off by: exp(-710) is a subnormal number or 0."""
 
-WIDE = {"f": np.float64, "c": np.complex128}
+WIDE = {"f": np.dtype(np.float64), "c": np.dtype(np.complex128)}
 
 
 class Counted:
@@ -261,7 +261,7 @@ def widened(inputs: Inputs) -> Arrays:
     work = {}
     for name, array in inputs.items():
         wide = WIDE.get(array.dtype.kind)
-        narrow = wide is not None and array.dtype.itemsize < np.dtype(wide).itemsize
+        narrow = wide is not None and array.dtype.itemsize < wide.itemsize
         work[name] = array.astype(wide) if narrow else array
     return work
 
