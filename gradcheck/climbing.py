@@ -175,7 +175,7 @@ class Climber:
         A ladder stops where rungs agree, and those of a staircase agree while they are long.
         """
         ray, length, claimed = axis(self.point, self.name, self.flat, scale, self.part)
-        if length == 0.0 or found.estimate.local is Local.KINK:
+        if length == 0.0 or not math.isfinite(claimed) or found.estimate.local is Local.KINK:
             return False
         apart = abs(claimed - found.estimate.value) * length
         if apart * FINEST_STEPS[-1] < SEEN * ray.rounding():
