@@ -194,6 +194,15 @@ def test_estimates_of_a_passing_check_cost_two_forwards_an_input_and_one_backwar
     assert backward.calls == result.evaluations.backwards == 1
 
 
+@pytest.mark.parametrize("size", [100, 1_000, 20_000])
+def test_no_direction_costs_more_however_the_slope_along_it_cancels(size):
+    x = np.random.default_rng(size).normal(size=size)
+    for seed in range(40):
+        result = gradcheck.check_grad(np.sum, np.ones_like, x, relations=(), seed=seed)
+        assert result.verdict is CORRECT
+        assert result.evaluations.estimate_forwards == 2
+
+
 def test_relations_add_the_same_few_calls_whatever_the_size():
     spent = set()
     for size in (5, 50, 5_000):

@@ -412,6 +412,13 @@ def test_changed_options_are_seen():
     assert "mutates-option" in failures(scene_of(square, backward, VECTOR, options=options))
 
 
+def test_infinite_gradients_went_through_no_float32():
+    scene = scene_of(square, lambda g, x: (np.full_like(x, np.inf),), VECTOR)
+    assert relate(scene, ["narrowed"]) == ()
+    rounded = scene_of(square, lambda g, x: ((2 * x * g).astype(np.float32).astype(float),), VECTOR)
+    assert failures(rounded, ["narrowed"]) == {"narrowed"}
+
+
 @pytest.mark.parametrize("size", [4, 4096])
 def test_the_default_relations_spend_the_same_calls_at_every_size(size):
     inputs = {"x": normal(size, 3), "w": normal(3, 2), "b": normal(2)}

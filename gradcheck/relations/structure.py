@@ -115,7 +115,7 @@ def _fits_float32(array: Array) -> bool:
         return False
     if not _is_unchanged_in_float32(array.flat[:FIRST]) or not _is_unchanged_in_float32(array):
         return False
-    digits = np.frexp(array)[0] * FEW_DIGITS
+    digits = np.frexp(array[np.isfinite(array)])[0] * FEW_DIGITS  # infinity fits, and has none
     return int(np.count_nonzero(digits % 1.0)) >= NARROW_LEAST
 
 
