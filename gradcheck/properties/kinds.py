@@ -10,8 +10,8 @@ from gradcheck.errors import GradientMismatch, mismatch_type
 from gradcheck.result import CheckResult, Severity, Verdict
 from gradcheck.strategies.case import Case
 
-ELSEWHERE = {"wrong-at-second-point"}
-"""Findings that tell of a wrong gradient, met by accident at another point than the drawn one."""
+OF_THE_GRADIENT = {"tied-entries", "tied-inputs"}
+"""Findings that tell of a wrong gradient, though no comparison at the drawn point does."""
 
 
 def kinds_of(result: CheckResult, case: Case) -> list[type[GradientMismatch]]:
@@ -22,7 +22,7 @@ def kinds_of(result: CheckResult, case: Case) -> list[type[GradientMismatch]]:
     causes = [("gradient" if np.isfinite(c.claimed) else "non-finite", c.input) for c in wrong]
     inputs = {name for _, name in causes}
     failures = [f for f in result.findings if f.severity is Severity.FAILURE]
-    causes += [("gradient", f.input) for f in failures if f.name in ELSEWHERE]
+    causes += [("gradient", f.input) for f in failures if f.name in OF_THE_GRADIENT]
     inputs |= {name for _, name in causes}
     further = [(f.name, f.input) for f in failures if f.input and f.input not in inputs]
     general = [(f.name, f.input) for f in failures]
