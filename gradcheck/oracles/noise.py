@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from gradcheck.oracles.ray import Ray
-from gradcheck.trees import Array
+from gradcheck.trees import Array, Arrays
 
 POINTS = 7
 """Equally spaced evaluations; six to eight suffice (Moré and Wild 2011, section 5)."""
@@ -73,14 +73,26 @@ def granularity(ray: Ray, steps: Sequence[float]) -> float:
     True
     """
     seen = [outputs for step in steps for t in (step, -step) if (outputs := ray.outputs(t))]
+    return projected_grain(ray.cotangent, seen, ray.centre)
+
+
+def projected_grain(
+    cotangent: Mapping[str, Array], seen: Sequence[Arrays], centre: Arrays | None = None
+) -> float:
+    """``sum |u_j| grain_j`` of real outputs seen.
+
+    With a ``centre``, of those only that differ from it, and are coarser than any number is.
+    """
     total = 0.0
-    for name, u in ray.cotangent.items():
+    for name, u in cotangent.items():
         if seen and seen[0][name].dtype.kind == "f":
             values = [outputs[name] for outputs in seen]
             grains = np.minimum.reduce([_last_bits(each) for each in values])
-            moves = np.logical_or.reduce([each != ray.centre[name] for each in values])
-            coarse = grains > COARSER * np.minimum.reduce([np.spacing(np.abs(v)) for v in values])
-            shown = moves & coarse & np.isfinite(grains)
+            shown = np.isfinite(grains)
+            if centre is not None:
+                shown &= np.logical_or.reduce([each != centre[name] for each in values])
+                places = np.minimum.reduce([np.spacing(np.abs(each)) for each in values])
+                shown &= grains > COARSER * places
             total += float(np.sum(np.abs(u) * np.where(shown, grains, 0.0)))
     return total
 
