@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import median
 
-from gradcheck.oracles.neville import SAFETY_NOISE, Limit, Limits, extrapolate
-from gradcheck.oracles.noise import granularity
+from gradcheck.oracles.neville import RESOLVED, SAFETY_NOISE, Limit, Limits, extrapolate
+from gradcheck.oracles.noise import granularity, projected_grain
 from gradcheck.oracles.ray import Ray, rounding_of
 from gradcheck.result import Estimate, Local, Rung
+from gradcheck.trees import Arrays
 
 ORACLE = "central differences"
 
@@ -53,6 +54,16 @@ TWO_SCALES = "coarse and fine steps give different slopes: fine structure, or qu
 ALL_NOISE_SHARE = 0.1
 ALL_NOISE = "the function changes by its own size within a few last places of its input"
 """The note of an estimate of a function that is not resolved by floating-point numbers at all."""
+
+CURVED = 0.3
+"""A second difference that falls with the square of the step, to this factor, is curvature's."""
+
+GRAINED = 16.0
+"""Two numbers end in four zeros of binary by chance once in 256 times."""
+
+STOOD = 4.0
+SUDDENLY = 512.0
+"""Truncation falls by 8 a rung or more, and seldom by more than the cube of that."""
 
 ONE_SIDED_SAFETY = 4.0
 """How much wider the bound is at the edge of a domain: no other side can contradict it, and the
@@ -129,8 +140,8 @@ class _Ladder:
         self.grained = False
         self.ceiling = COARSEST_EXPONENT
         self.samples: dict[int, tuple[float, float]] = {}
+        self.shown: list[Arrays] = []
         self.missed: dict[int, float] = {}
-        self.central: Limits | None = None
         self._sides: dict[str, _Quotients] = {}
         self._limits: dict[str, Limits | None] = {}
 
@@ -146,39 +157,58 @@ class _Ladder:
                 continue
             self.missed[exponent] = self.ray.missed(step)
             if self.missed[exponent] <= UNRESOLVED:
-                self.samples[exponent] = (self.ray.offset(step), self.ray.offset(-step))
-        self._extrapolate()
+                plus = self.ray.offset(step)
+                first = self.ray.last
+                self.samples[exponent] = (plus, self.ray.offset(-step))
+                if not self.shown and first and self.ray.last:
+                    self.shown = [first, self.ray.last]
+        self._forget()
 
-    def _extrapolate(self) -> None:
-        sides: dict[str, _Quotients] = {
-            "central": ([], [], []),
-            "right": ([], [], []),
-            "left": ([], [], []),
-        }
-        noise = self.noise
+    def _forget(self) -> None:
+        """Drop what was made of other samples, or of another noise."""
+        self._sides, self._limits = {}, {}
+
+    def quotients(self, side: str) -> _Quotients:
+        """Steps, quotients and noises of one side, where they are finite, coarse steps first."""
+        if side not in self._sides:
+            self._sides[side] = self._quotients(side)
+        return self._sides[side]
+
+    def _quotients(self, side: str) -> _Quotients:
+        noise, missed = self.noise, self.missed
+        steps, quotients, noises = [], [], []
         for exponent in sorted(self.samples, reverse=True):
             step, (plus, minus) = 2.0**exponent, self.samples[exponent]
-            for name, moved, quotient in (
-                ("right", abs(plus), plus / step),
-                ("left", abs(minus), -minus / step),
-                ("central", max(abs(plus), abs(minus)), (plus - minus) / (2.0 * step)),
-            ):
-                if math.isfinite(quotient):
-                    steps, quotients, noises = sides[name]
-                    steps.append(step)
-                    quotients.append(quotient)
-                    # A value far from f(x) is rounded by its own size, its argument as it is.
-                    noises.append(max(noise, (EPS + self.missed[exponent]) * moved))
-        self._sides, self._limits = sides, {}
-        # A kink in the slope itself (Huber's, at its corner) leaves an error linear in the step.
-        even, linear = (self._extrapolated("central", power) for power in (2, 1))
-        self.central = even
-        if even is not None and linear is not None and even.agree and linear.agree:
-            self.central = min(even, linear, key=_bound)
+            if side == "central":
+                moved, quotient = max(abs(plus), abs(minus)), (plus - minus) / (2.0 * step)
+            elif side == "right":
+                moved, quotient = abs(plus), plus / step
+            else:
+                moved, quotient = abs(minus), -minus / step
+            if math.isfinite(quotient):
+                steps.append(step)
+                quotients.append(quotient)
+                # A value far from f(x) is rounded by its own size, its argument as it is.
+                noises.append(max(noise, (EPS + missed[exponent]) * moved))
+        return steps, quotients, noises
 
     def _extrapolated(self, side: str, power: int) -> Limits | None:
         hidden = self.ray.hidden() / 2.0 ** max(self.samples)
-        return extrapolate(*self._sides[side], power, hidden, self.ray.rounding())
+        rounding = self.ray.rounding()
+        seen = self.measured or (rounding if self.ray.places > 1.0 else 0.0)
+        return extrapolate(*self.quotients(side), power, hidden, rounding, measured=seen)
+
+    @property
+    def central(self) -> Limits | None:
+        """Limit of both sides together."""
+        if "central" not in self._limits:
+            # A kink in the slope itself (Huber's, at its corner) leaves an error linear in the
+            # step.
+            even, linear = (self._extrapolated("central", power) for power in (2, 1))
+            if even is not None and linear is not None and even.agree and linear.agree:
+                even = min(even, linear, key=_bound)
+            self._limits["central"] = even
+        return self._limits["central"]
 
     @property
     def right(self) -> Limits | None:
@@ -191,7 +221,7 @@ class _Ladder:
         return self._one_side("left")
 
     def _one_side(self, side: str) -> Limits | None:
-        # Asked for when the ladder stands: while it grows, the central limit is enough.
+        # While the ladder grows the central limit is enough.
         if side not in self._limits:
             self._limits[side] = self._extrapolated(side, 1)
         return self._limits[side]
@@ -199,11 +229,31 @@ class _Ladder:
     def leading(self) -> Limits | None:
         return self.central or self.right or self.left
 
+    def reaches(self, target: float) -> bool:
+        """Whether the bound is below ``target``; known at once where noise alone is above it."""
+        if SAFETY_NOISE * self.noise > target * 2.0 ** max(self.samples, default=0):
+            return False
+        return self.error() <= target
+
     def error(self) -> float:
         best = self.leading()
         if best is None:
             return math.inf
         return best.fine.error if best.agree else math.inf
+
+    def unsettled(self) -> bool:
+        """Whether finer rungs may contradict the best value, and finer ones yet would tell."""
+        best = self.leading()
+        if best is None or not (best.agree and best.fine.unsettled):
+            return False
+        return not (self.stands_still() or self.kinks())
+
+    def kinks(self) -> bool:
+        """Whether the slopes to both sides differ by more than their bounds."""
+        if self.right is None or self.left is None:
+            return False
+        right, left = self.right.fine, self.left.fine
+        return abs(right.value - left.value) > right.error + left.error
 
     def noise_rules(self) -> bool:
         best = self.leading()
@@ -248,6 +298,14 @@ class _Ladder:
             default=0.0,
         )
 
+    def largest_quotient(self) -> float:
+        """Largest quotient to either side, at a step at which the function moves both ways."""
+        return max(
+            max(abs(plus), abs(minus)) / 2.0**exponent
+            for exponent, (plus, minus) in self.samples.items()
+            if min(abs(plus), abs(minus)) > 10.0 * self.noise and math.isfinite(plus - minus)
+        )
+
     def all_noise(self) -> bool:
         """Whether the function jumps about as far at the finest steps as it does at most steps."""
         sizes = [
@@ -270,27 +328,71 @@ class _Ladder:
         return False
 
     def look_for_grain(self) -> None:
-        """Raise the noise to the grain of the outputs, if they stand still and are quantised."""
-        if self.grained or not self.stands_still():
+        """Raise the noise to the grain of the outputs, if some stand still that are quantised."""
+        if self.grained:
             return
-        self.climb(COARSEST_EXPONENTS)
-        if self.ceiling > COARSEST_EXPONENT:
-            self.climb([self.ceiling])
         self.grained = True
-        if self.largest_move() == 0.0:
-            return
-        grain = granularity(self.ray, [2.0**exponent for exponent in COARSEST_EXPONENTS[1:]])
-        if grain > self.noise:
+        if self.stands_still():
+            self.climb(COARSEST_EXPONENTS)
+            if self.ceiling > COARSEST_EXPONENT:
+                self.climb([self.ceiling])
+            coarsest = [2.0**exponent for exponent in sorted(self.samples)[-2:]]
+            grain = granularity(self.ray, coarsest) if self.has_moved() else 0.0
+        else:
+            grain = projected_grain(self.ray.cotangent, self.shown, self.ray.centre)
+        if grain > GRAINED * self.noise:
             self.measured = grain
-            self._extrapolate()
+            self._forget()
+
+    def has_moved(self) -> bool:
+        """Whether the function moved at any step."""
+        return any(moved != 0.0 for pair in self.samples.values() for moved in pair)
+
+    def missing_bend(self) -> float:
+        """Grain of the values where a function that bends is straight at finer steps; else 0.
+
+        A second difference falls with the square of the step. Where it did so, and is nothing but
+        noise at two more rungs although it should be far above it, the values have a grain, and
+        these steps happen to move them by multiples of it.
+        """
+        order = sorted(self.samples, reverse=True)
+        noise, square = self.noise, 4.0**RATIO_EXPONENT
+        for i in range(len(order) - 3):
+            if order[i] - order[i + 3] != 3 * RATIO_EXPONENT:
+                continue
+            first, second, *rest = (self._bend(exponent) for exponent in order[i : i + 4])
+            missing = second / square
+            straight = max(rest) < RESOLVED * noise < missing / square
+            if straight and CURVED * square * second < first < square * second / CURVED:
+                return missing
+        return 0.0
+
+    def _bend(self, exponent: int) -> float:
+        bend = abs(sum(self.samples[exponent]))
+        return bend if math.isfinite(bend) else 0.0
+
+    def settled_suddenly(self) -> bool:
+        """Whether quotients stood by one value, and then by that of the finest rungs, at once.
+
+        So they do at a wave or a kink near the point; and where a part of the function is too
+        coarse for the finer steps to move it.
+        """
+        best = self.leading()
+        if best is None or not best.agree:
+            return False
+        value, noise = best.fine.value, self.noise
+        steps, quotients, _ = self.quotients("central" if self.central else "right")
+        gaps = [abs(quotient - value) for quotient in quotients[: best.fine.rung + 1]]
+        return any(
+            one < STOOD * two and two > SUDDENLY * three and two * step > RESOLVED * noise
+            for one, two, three, step in zip(gaps, gaps[1:], gaps[2:], steps[1:], strict=False)
+        )
 
     def rungs(self) -> tuple[Rung, ...]:
-        found = []
+        found, noise = [], self.noise
         for exponent in sorted(self.samples, reverse=True):
             step, (plus, minus) = 2.0**exponent, self.samples[exponent]
-            found.append(
-                Rung(step, (plus - minus) / (2 * step), plus / step, -minus / step, self.noise)
-            )
+            found.append(Rung(step, (plus - minus) / (2 * step), plus / step, -minus / step, noise))
         return tuple(found)
 
 
@@ -337,10 +439,18 @@ def estimate_slope(
     ladder.climb(FIRST_EXPONENTS)
     ladder.look_for_grain()
     coarse, fine = FIRST_EXPONENTS[0], FIRST_EXPONENTS[-1]
-    while ladder.error() > target:
+    while True:
         up = coarse + RATIO_EXPONENT <= ladder.ceiling
         down = fine - RATIO_EXPONENT >= FINEST_EXPONENT
-        if up and (ladder.noise_rules() or not down):
+        reached = ladder.reaches(target)
+        unsettled = down and (up or reached) and ladder.unsettled()
+        if reached and not unsettled:
+            if not (up and ladder.settled_suddenly()):
+                break
+            coarse += RATIO_EXPONENT
+            ladder.climb([coarse])
+            continue
+        if up and not unsettled and (ladder.noise_rules() or not down):
             coarse += ladder.stride(coarse, target)
             ladder.climb([coarse])
         elif down:
@@ -366,22 +476,29 @@ def _conclude(ladder: _Ladder) -> Estimate:
     central, right, left = ladder.central, ladder.right, ladder.left
     move = ladder.largest_move() if ladder.stands_still() else 0.0
     if move > central.fine.error and abs(central.fine.value) < move / 2:
+        error = 2 * ladder.largest_quotient() + central.fine.error
         return Estimate(
-            central.fine.value, 2 * move + central.fine.error, ORACLE, Local.NOISY,
+            central.fine.value, error, ORACLE, Local.NOISY,
             noise=ladder.noise, rungs=ladder.rungs(),
             note="the function stands still at fine steps and moves at coarse ones",
         )  # fmt: skip
     if not central.agree:
         return _two_scales(ladder, central)
-    found = _two_sided(ladder, central.fine, right and right.fine, left and left.fine)
+    found = _two_sided(
+        ladder, central.fine, *(_answer(side, central.fine) for side in (right, left))
+    )
+    grain = ladder.missing_bend()
+    if grain > 0.0 and found.local is not Local.KINK:
+        step = ladder.quotients("central")[0][central.fine.rung]
+        found = replace(found, error=found.error + SAFETY_NOISE * grain / step)
     return _after_a_last_look(ladder, found)
 
 
 def _after_a_last_look(ladder: _Ladder, found: Estimate) -> Estimate:
     """The same estimate, unless the end of the ladder hints at a slope beyond its reach."""
+    if found.local is not Local.KINK and found.error > abs(found.value) and ladder.all_noise():
+        return replace(found, error=math.inf, local=Local.NOISY, note=ALL_NOISE)
     if found.local is Local.NOISY:
-        if ladder.all_noise():
-            return replace(found, error=math.inf, note=ALL_NOISE)
         ladder.climb((*LAST_NEIGHBOURS, *LAST_EXPONENTS))
     hint = _hint(ladder)
     if hint is None:
@@ -395,10 +512,11 @@ def _after_a_last_look(ladder: _Ladder, found: Estimate) -> Estimate:
 
 def _hint(ladder: _Ladder) -> float | None:
     """A slope that the rungs at the end of the ladder agree on."""
-    finest = ladder.rungs()[-2:]
+    rungs = ladder.rungs()
+    finest = rungs[-2:]
     both_sides = [q for rung in finest for q in (rung.forward, rung.backward)]
     near = {2.0**exponent for exponent in LAST_NEIGHBOURS}
-    central = [rung.central for rung in ladder.rungs() if rung.step in near]
+    central = [rung.central for rung in rungs if rung.step in near]
     if _agree(both_sides, finest[-1].central, finest[-1].step * abs(finest[-1].central), ladder):
         return finest[-1].central
     if len(central) < len(near):
@@ -425,9 +543,24 @@ def _two_scales(ladder: _Ladder, central: Limits) -> Estimate:
         return _two_sided(ladder, fine, right.fine, left.fine)
     gap = abs(fine.value - steady.value)
     return Estimate(
-        fine.value, gap + fine.error, ORACLE, Local.NOISY, steady.value, fine.value,
+        fine.value, gap + fine.error + steady.error, ORACLE, Local.NOISY, steady.value, fine.value,
         max(steady.error, fine.error), ladder.noise, ladder.rungs(), TWO_SCALES,
     )  # fmt: skip
+
+
+def _answer(side: Limits | None, central: Limit) -> Limit | None:
+    """The limit of one side; where it has two, one that reaches from one to the other.
+
+    But not where the slope of both sides together agrees with that of its finer rungs.
+    """
+    if side is None:
+        return None
+    steady, fine = side
+    confirmed = abs(fine.value - central.value) <= fine.error + central.error
+    if side.agree or confirmed:
+        return fine
+    gap = abs(fine.value - steady.value)
+    return fine._replace(error=gap + fine.error + steady.error, stops=True)
 
 
 def _two_sided(
@@ -449,19 +582,15 @@ def _two_sided(
             central.value, gap + high - low, ORACLE, Local.NOISY, central.value, (l + r) / 2,
             max(side_error, central.error), ladder.noise, ladder.rungs(), TWO_SCALES,
         )  # fmt: skip
-    if side_error < central.error:
+    value, error, drowned = central.value, central.error, central.noise > central.truncation
+    if side_error < error and not central.drifts and right and left:
         # At a corner of the slope the one-sided quotients converge, the central ones drag along.
-        return Estimate(
-            (l + r) / 2, side_error, ORACLE, Local.SMOOTH, l, r, side_error, ladder.noise,
-            ladder.rungs(),
-        )  # fmt: skip
-    local = Local.SMOOTH
-    if central.error > abs(central.value) and central.noise > central.truncation:
-        local = Local.NOISY
-    return Estimate(
-        central.value, central.error, ORACLE, local, l, r, side_error, ladder.noise,
-        ladder.rungs(),
-    )  # fmt: skip
+        value, error = (l + r) / 2, side_error
+        drowned = right.noise + left.noise > right.truncation + left.truncation
+    if (right and right.stops) or (left and left.stops):
+        error = max(error, side_error)
+    local = Local.NOISY if error > abs(value) and drowned else Local.SMOOTH
+    return Estimate(value, error, ORACLE, local, l, r, side_error, ladder.noise, ladder.rungs())
 
 
 def _one_sided(ladder: _Ladder) -> Estimate:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
-
-import numpy as np
 
 COLUMNS = 4
 """Columns of the tableau: beyond the fourth, rounding eats what extrapolation gains."""
@@ -43,6 +41,26 @@ UNEXPLAINED = 8.0
 """How many times louder than measured noise finer rungs must be to be more than noise, and how many
 times they count then."""
 
+BEYOND_NOISE = 4.0
+FEW_PLACES = 2.0
+LEAST_PLACES = 0.5
+DEVIATIONS = 3.0
+STANDS_OUT = 3.0
+CALMER_RUNGS = 2
+"""Noise is as loud at the next finer rungs. What departs from a value by 4 times measured noise, or
+by two last places (3 standard deviations where they are less, but half a place), and by 3 times as
+much as any of the two or more rungs below, is structure: the value is as wrong as that."""
+
+LONGEST_CREEP = 8.0
+"""A power of the step that creeps away from noise grows by less than this before it is hidden."""
+
+KINK_RUNGS = 3
+KINK_SPREAD = 1.2
+"""So many rungs that are the same distance away, to 20 %, lie beyond a kink."""
+
+DEPARTURE_SAFETY = 2.0
+"""What a rung departs by may go on below it, where noise hides it."""
+
 SLOW_POWER = 0.6
 """Quotients that approach their limit with less than this power of the step converge slowly: the
 columns of the tableau, made for whole powers, do not help them."""
@@ -55,7 +73,9 @@ class Limit(NamedTuple):
     """An extrapolated value, the bound on its error, and the parts the bound is made of.
 
     ``structure`` comes on top where nothing contradicts the value: what finer rungs disagree with
-    it may be more than noise.
+    it may be more than noise. ``drifts`` tells that it is. An ``unsettled`` value is one from which
+    finer rungs depart beyond noise, and too few rungs are known to say why. ``stops`` tells that it
+    is the slope beyond a kink, before which the function stands still.
     """
 
     value: float
@@ -64,6 +84,9 @@ class Limit(NamedTuple):
     noise: float
     rung: int
     structure: float = 0.0
+    drifts: bool = False
+    unsettled: bool = False
+    stops: bool = False
 
 
 def tableau(quotients: Sequence[float], ratios: Sequence[float]) -> list[list[float]]:
@@ -117,6 +140,8 @@ def extrapolate(
     power: int,
     hidden: float = 0.0,
     rounding: float = 0.0,
+    *,
+    measured: float = 0.0,
 ) -> Limits | None:
     """Limits of ``quotients`` as the step goes to 0, or ``None`` with too few rungs.
 
@@ -139,58 +164,75 @@ def extrapolate(
         Slope that no quotient can show.
     rounding : float
         Absolute rounding of the function values: what they move by beyond it is no noise of theirs.
+    measured : float
+        Noise of the function values that was seen, as a standard deviation; 0 where none was.
     """
-    ratios = [1.0]
-    for k in range(1, len(steps)):
-        ratios.append(min(steps[k - 1] / steps[k], LARGEST_FACTOR) ** power)
     reached = len(steps) - FINER_RUNGS  # a value needs this many rungs below it
+    if reached < 2:
+        return None
+    ratios = [1.0]
+    for k in range(1, reached):
+        ratios.append(min(steps[k - 1] / steps[k], LARGEST_FACTOR) ** power)
     tails = _slow_tails(quotients, steps, noises)
-    found = list(candidates(tableau(quotients[: max(0, reached)], ratios)))
-    limits: list[Limit] = []
-    for (k, value, truncation), (loudest, beyond) in zip(
-        found, _loudest(found, steps, quotients, noises), strict=True
-    ):
+    found = list(candidates(tableau(quotients[:reached], ratios)))
+    least = []
+    for k, value, truncation in found:
+        drowned = SAFETY_NOISE * noises[k] / steps[k] + hidden
+        left = SAFETY_TRUNCATION * max(truncation, tails[k])
+        error = left + drowned + RELATIVE_FLOOR * abs(value)
+        least.append(error if math.isfinite(error) else math.inf)
+
+    def limit(i: int) -> _Candidate:
+        k, value, truncation = found[i]
+        loudest, beyond = _loudest(value, quotients[k + 1 :], steps[k + 1 :], noises[k])
         drowned = SAFETY_NOISE * loudest / steps[k] + hidden
         left = SAFETY_TRUNCATION * max(truncation, tails[k])
         error = left + drowned + RELATIVE_FLOOR * abs(value)
-        limits.append(Limit(value, error, left, drowned, k, SAFETY_NOISE * beyond / steps[k]))
-    if not limits:
-        return None
-    steady, fine = _two_answers(limits)
+        return value, error, left, drowned, k, SAFETY_NOISE * beyond / steps[k]
+
+    one, other = _two_answers([value for _, value, _ in found], least, limit)
+    steady, fine = Limit(*one), Limit(*other)
     finest = _resolved(steps, quotients, fine, rounding)[-DRIFTING:]
     drift = _drift(quotients, fine.value, finest)
     if drift > 0.0:
         drift += tails[finest[0]]
-    drifted = fine._replace(error=max(fine.error + fine.structure, DRIFT_SAFETY * drift))
-    return Limits(drifted if steady is fine else steady, drifted)
+    loud = _loud(noises, rounding, measured)
+    departure, unsettled = _departure(steps, quotients, loud, fine)
+    stops = unsettled and quotients[-1] == 0.0 and _bends_nearby(steps, quotients, fine)
+    if stops:
+        departure = max(departure, abs(fine.value))
+    creep = _creep(steps, quotients, loud, fine) if measured else 0.0
+    error = max(
+        fine.error + fine.structure,
+        fine.error + creep,
+        fine.error + DEPARTURE_SAFETY * departure,
+        DRIFT_SAFETY * drift,
+    )
+    drifts = max(drift, departure, creep) > fine.error
+    drifted = Limit(other[0], error, *other[2:6], drifts, unsettled, stops)
+    return Limits(drifted if one is other else steady, drifted)
+
+
+_Candidate = tuple[float, float, float, float, int, float]
+"""The first fields of a `Limit`, of which hundreds are made and two are kept."""
 
 
 def _loudest(
-    found: Sequence[tuple[int, float, float]],
-    steps: Sequence[float],
-    quotients: Sequence[float],
-    noises: Sequence[float],
-) -> Iterator[tuple[float, float]]:
-    """For every candidate the noise of its rung, or what finer rungs disagree with it, if more.
+    value: float, quotients: Sequence[float], steps: Sequence[float], noise: float
+) -> tuple[float, float]:
+    """The noise of a rung, or what the finer rungs disagree with a value on it, if more.
 
-    Disagreement that grows towards finer rungs, and is far more than noise was measured to be, is
+    Disagreement that grows towards them, and is far more than noise was measured to be, is
     structure more often than noise: the second number is what comes on top for it.
     """
-    if not found:
-        return
-    rungs = np.array([k for k, _, _ in found])
-    values = np.array([value for _, value, _ in found])
-    h, q, noise = np.array(steps), np.array(quotients), np.array(noises)[rungs]
-    with np.errstate(all="ignore"):
-        gaps = np.abs(q - values[:, None])
-        gaps[~np.isfinite(gaps) | (np.arange(len(h)) <= rungs[:, None])] = 0.0
-        seen = gaps * h
-    loudest = np.argmax(seen, axis=1)
-    each = np.arange(len(rungs))
-    most = seen[each, loudest]
-    grows = gaps[each, loudest] > gaps[each, rungs + 1]
-    beyond = np.where(grows & (most > UNEXPLAINED * noise), (UNEXPLAINED - 1.0) * most, 0.0)
-    yield from zip(np.maximum(most, noise).tolist(), beyond.tolist(), strict=True)
+    gaps = [abs(quotient - value) for quotient in quotients]
+    if not math.isfinite(sum(gaps)):
+        gaps = [gap if math.isfinite(gap) else 0.0 for gap in gaps]
+    seen = [gap * step for gap, step in zip(gaps, steps, strict=True)]
+    most, beyond = max(seen), 0.0
+    if most > UNEXPLAINED * noise and gaps[seen.index(most)] > gaps[0]:
+        beyond = (UNEXPLAINED - 1.0) * most
+    return max(most, noise), beyond
 
 
 def _resolved(
@@ -221,6 +263,81 @@ def _drift(quotients: Sequence[float], value: float, finest: Sequence[int]) -> f
     return abs(gaps[-1]) if slow else 0.0
 
 
+def _loud(noises: Sequence[float], rounding: float, measured: float) -> list[float]:
+    """What noise does not move a function by, at each step.
+
+    Where it is no more than rounding, it is measured better than by the last places alone.
+    """
+    places = FEW_PLACES
+    if 0.0 < measured < rounding:
+        places = min(FEW_PLACES, max(LEAST_PLACES, DEVIATIONS * measured / rounding))
+    return [(places if one <= rounding else BEYOND_NOISE) * one for one in noises]
+
+
+def _departure(
+    steps: Sequence[float],
+    quotients: Sequence[float],
+    loud: Sequence[float],
+    limit: Limit,
+) -> tuple[float, bool]:
+    """How far finer rungs depart from a value by more than noise, and whether some may do so.
+
+    Truncation falls from rung to rung; what grows again is noise or structure. Noise is as loud
+    below, which takes rungs below to see: until there are, the value is not settled.
+    """
+    gaps = [abs(quotient - limit.value) for quotient in quotients]
+    first = limit.rung + 1
+    calmest = list(itertools.accumulate(gaps[first:-1], min))
+    departure, unsettled, loudest, calmer = 0.0, False, 0.0, 0
+    for j in range(len(steps) - 1, first, -1):
+        moved = gaps[j] * steps[j]
+        if gaps[j] > calmest[j - first - 1] and moved > loudest:
+            beyond = moved > loud[j]
+            if beyond and calmer >= CALMER_RUNGS and moved > STANDS_OUT * loudest:
+                departure = max(departure, gaps[j])
+            unsettled |= beyond and calmer < CALMER_RUNGS
+        if quotients[j] != 0.0:
+            loudest, calmer = max(loudest, moved), calmer + 1
+    return departure, unsettled
+
+
+def _creep(
+    steps: Sequence[float],
+    quotients: Sequence[float],
+    loud: Sequence[float],
+    limit: Limit,
+) -> float:
+    """How far the last two rungs beyond noise creep away from a value, and on; 0 where not.
+
+    To one side, and slower than noise by their growth for each rung. They may go on for a rung or
+    two until noise hides it.
+    """
+    beyond = [
+        j
+        for j in range(limit.rung + 1, len(steps))
+        if abs(quotients[j] - limit.value) * steps[j] > loud[j]
+    ][-2:]
+    if len(beyond) < 2 or beyond[1] != beyond[0] + 1:
+        return 0.0
+    before, last = (quotients[j] - limit.value for j in beyond)
+    growth = last / before if before else 0.0
+    return abs(last) * min(growth**2, LONGEST_CREEP) if 1.0 < growth < DRIFT_GROWTH else 0.0
+
+
+def _bends_nearby(steps: Sequence[float], quotients: Sequence[float], limit: Limit) -> bool:
+    """Whether quotients approach a value as they do beyond a kink, and are 0 before it.
+
+    What such a function is away from its line is the same at all steps; noise changes.
+    """
+    away = [
+        (quotients[j] - limit.value) * steps[j]
+        for j in range(limit.rung + 1, len(steps))
+        if quotients[j] != 0.0
+    ][-KINK_RUNGS:]
+    low, high = min(away, key=abs, default=0.0), max(away, key=abs, default=0.0)
+    return len(away) == KINK_RUNGS and 0.0 < high / low < KINK_SPREAD if low else False
+
+
 def _slow_tails(
     quotients: Sequence[float], steps: Sequence[float], noises: Sequence[float]
 ) -> list[float]:
@@ -232,10 +349,13 @@ def _slow_tails(
     than noise know of no other ratio than the rung before, and of no greater change than noise.
     """
     tails = [0.0] * min(2, len(steps))
-    ratio = 0.0
+    octaves, changes, ratio = [0.0], [0.0], 0.0
+    for k in range(1, len(steps)):
+        octaves.append(math.log2(steps[k - 1] / steps[k]))
+        changes.append(abs(quotients[k] - quotients[k - 1]) / octaves[k])
     for k in range(2, len(steps)):
-        last, before = (_change(quotients, steps, j) for j in (k, k - 1))
-        whole = last * math.log2(steps[k - 1] / steps[k])
+        last, before = changes[k], changes[k - 1]
+        whole = last * octaves[k]
         noise = SAFETY_NOISE * noises[k] / steps[k]
         if whole <= noise:
             tails.append(min(tails[-1], ratio * (whole + noise)))
@@ -246,22 +366,39 @@ def _slow_tails(
     return tails
 
 
-def _change(quotients: Sequence[float], steps: Sequence[float], k: int) -> float:
-    """What the quotient changed by to rung k, for each halving of the step."""
-    return abs(quotients[k] - quotients[k - 1]) / math.log2(steps[k - 1] / steps[k])
+def _two_answers(
+    values: Sequence[float], least: Sequence[float], limit: Callable[[int], _Candidate]
+) -> tuple[_Candidate, _Candidate]:
+    """The best candidate with the best of those that contradict it: the coarser one first.
 
-
-def _two_answers(limits: Sequence[Limit]) -> Limits:
-    best = min(limits, key=_error)
-    finer = [one for one in limits if one.rung > best.rung and _contradicts(one, best)]
-    if finer:
-        return Limits(best, min(finer, key=_error))
-    coarser = [one for one in limits if one.rung < best.rung and _contradicts(one, best)]
-    return Limits(min(coarser, key=_error, default=best), best)
-
-
-def _error(limit: Limit) -> float:
-    return limit.error
+    Bounds are worked out only of candidates that may be one of the two: ``least`` is what they
+    cannot fall below.
+    """
+    made: dict[int, _Candidate] = {}
+    chosen = -1
+    for i in sorted(range(len(values)), key=least.__getitem__):
+        if chosen >= 0 and least[i] > made[chosen][1]:
+            break
+        made[i] = limit(i)
+        if chosen < 0 or (made[i][1], i) < (made[chosen][1], chosen):
+            chosen = i
+    best = made[chosen]
+    value, error, rung = best[0], best[1], best[4]
+    finer: _Candidate | None = None
+    coarser: _Candidate | None = None
+    for i, other in enumerate(values):
+        gap = abs(other - value)
+        if not (gap > least[i] + error and least[i] < CREDIBLE * gap):
+            continue
+        one = made[i] if i in made else limit(i)
+        if gap > one[1] + error and one[1] < CREDIBLE * gap:
+            if one[4] > rung:
+                finer = one if finer is None or one[1] < finer[1] else finer
+            elif one[4] < rung:
+                coarser = one if coarser is None or one[1] < coarser[1] else coarser
+    if finer is not None:
+        return best, finer
+    return (best, best) if coarser is None else (coarser, best)
 
 
 def _contradicts(one: Limit, other: Limit) -> bool:

@@ -45,12 +45,15 @@ class Ray:
 
     __slots__ = (
         "_centre",
+        "_full",
+        "_lengths",
         "_moving",
         "_rounding",
         "cotangent",
         "direction",
         "failures",
         "inputs",
+        "last",
         "odd_outputs",
         "places",
         "rounding_at_centre",
@@ -73,10 +76,13 @@ class Ray:
         self.failures: list[Exception] = []
         self.odd_outputs: list[str] = []
         self.places = 1.0
+        self.last: Arrays | None = None
         self._centre = centre
         self._moving: Arrays = {}
         self.rounding_at_centre = rounding
         self._rounding = rounding
+        self._full: float | None = None
+        self._lengths: dict[str, tuple[float, float]] | None = None
 
     @property
     def centre(self) -> Arrays:
@@ -109,13 +115,14 @@ class Ray:
         """
         missed = asked = 0.0
         with np.errstate(all="ignore"):
-            for name, v in self.direction.items():
-                x, wanted = self.inputs[name], np.asarray(step * v)
-                longest = float(np.max(np.abs(wanted), initial=0.0))
+            if self._lengths is None:
+                self._lengths = {name: _lengths(v) for name, v in self.direction.items()}
+            for name, (length, squares) in self._lengths.items():
+                longest = step * length
                 if longest > 0.0:  # beside the longest, squares do not underflow
-                    off = (((x + wanted) - x) - wanted) / longest
-                    missed += float(np.sum(np.abs(off) ** 2)) * longest
-                    asked += float(np.sum(np.abs(wanted / longest) ** 2)) * longest
+                    x, wanted = self.inputs[name], np.asarray(step * self.direction[name])
+                    missed += _squares((((x + wanted) - x) - wanted) / longest) * longest
+                    asked += squares * longest
         return math.sqrt(missed / asked) if asked > 0.0 and math.isfinite(missed) else 0.0
 
     def outputs(self, step: float) -> Arrays | None:
@@ -161,8 +168,11 @@ class Ray:
             return self.change(plus, minus), plus
 
     def offset(self, step: float) -> float:
-        """``g(step) = <u, f(x + step v) - f(x)>``: one forward; notes which outputs move."""
-        outputs = self.outputs(step)
+        """``g(step) = <u, f(x + step v) - f(x)>``: one forward; notes which outputs move.
+
+        ``last`` is what came out.
+        """
+        self.last = outputs = self.outputs(step)
         if outputs is not None:
             self._note_moving(outputs)
         return self.difference(outputs, self.centre)
@@ -171,9 +181,12 @@ class Ray:
         for name in self.cotangent:
             moves = outputs[name] != self.centre[name]
             known = self._moving.get(name)
-            if known is None or np.any(moves & ~known):
-                self._moving[name] = moves if known is None else known | moves
-                self._rounding = None
+            if known is not None:
+                moves = known | moves
+                if np.array_equal(moves, known):
+                    continue
+            self._moving[name] = moves
+            self._rounding = None
 
     def rounding(self) -> float:
         """Noise that any output has: ``places`` last places of every term of ``<u, f(x)>``.
@@ -186,11 +199,13 @@ class Ray:
 
     def hidden(self) -> float:
         """How far the terms that never moved may have moved unseen: their own last places."""
-        return max(0.0, self.places * rounding_of(self.cotangent, self.centre) - self.rounding())
+        if self._full is None:
+            self._full = rounding_of(self.cotangent, self.centre)
+        return max(0.0, self.places * self._full - self.rounding())
 
     def _weights(self) -> Arrays:
         """The cotangent of the outputs that move; of all, while none was seen to."""
-        if not any(np.any(moves) for moves in self._moving.values()):
+        if not any(moves.any() for moves in self._moving.values()):
             return dict(self.cotangent)
         return {name: np.where(self._moving[name], u, 0.0) for name, u in self.cotangent.items()}
 
@@ -225,6 +240,18 @@ class Ray:
                 )
                 return False
         return True
+
+
+def _lengths(v: Array) -> tuple[float, float]:
+    """Longest entry, and the sum of squares beside it."""
+    longest = float(np.max(np.abs(v), initial=0.0))
+    return longest, _squares(v / longest) if longest > 0.0 else 0.0
+
+
+def _squares(array: Array) -> float:
+    if array.dtype.kind == "c":
+        return float(np.sum(np.abs(array) ** 2))
+    return float(np.sum(array * array))
 
 
 def _projected_difference(u: Array, left: Array, right: Array) -> float:
