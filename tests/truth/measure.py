@@ -14,7 +14,8 @@ from gradcheck.directions import direction
 from gradcheck.estimating import FAST_SHARE, best_estimate
 from gradcheck.oracles import Ray, noise_level
 from gradcheck.result import Local
-from tests.truth.functions import DIGITS, FUNCTIONS
+from tests.truth.functions import FUNCTIONS
+from tests.truth.known import DIGITS
 
 RTOL = 1e-7
 """The relative error a check calls a bug; an estimate asked for no more stops early."""

@@ -8,7 +8,8 @@ import pytest
 
 from gradcheck.result import Estimate, Local
 from tests.truth import measure
-from tests.truth.functions import DIGITS, FUNCTIONS
+from tests.truth.functions import FUNCTIONS
+from tests.truth.known import DIGITS
 from tests.truth.measure import Outcome, Triple, report, run
 
 SEEDS = range(1000, 1006)
@@ -16,6 +17,16 @@ STEPS = 2.0 ** -np.arange(4.0, 44.0)
 
 GRAINY = {
     "(1 - cos x) / x^2",
+    "(exp x - 1) / x",
+    "(exp x - exp -x) / 2x",
+    "(x - sin x) / x^3",
+    "1 - cos x",
+    "1 - tanh x",
+    "cross-entropy of large logits",
+    "float32 inside, 1e4 taken off",
+    "log(1 + exp -x)",
+    "rounded to 4 decimals",
+    "smaller root of a parabola",
     "(x - 1)^6 expanded",
     "float16 inside",
     "log gamma of 1 + 1e-20",
@@ -61,8 +72,9 @@ def _differences(known, x, v):
 
 
 def _grain(known, x):
-    """What the last places of the values amount to over the longest steps."""
-    return np.max(np.abs(known.value(x))) * 2.0**-44
+    """What last places of the values, or of what they cancelled from, come to over long steps."""
+    shaken = [known.value(x * (1 + k * 2.0**-51)).astype(float) for k in range(-8, 9)]
+    return max(np.max(np.abs(known.value(x))) * 2.0**-44, np.max(np.ptp(shaken, axis=0)) * 2.0**6)
 
 
 @each_function
