@@ -378,7 +378,7 @@ class _Ladder:
         coarse for the finer steps to move it.
         """
         best = self.leading()
-        if best is None or not best.agree:
+        if best is None or not best.agree or self.kinks():
             return False
         value, noise = best.fine.value, self.noise
         steps, quotients, _ = self.quotients("central" if self.central else "right")
