@@ -143,7 +143,7 @@ class Axes:
 
     def plans(self) -> range:
         """Plans under which one axis is put on a threshold."""
-        asked = any(_is_range(b) and b[1] > DEFAULT_LARGEST for b in self.bounds.values())
+        asked = any(_is_range(b) and b[1] >= 2 * SMALL[1] for b in self.bounds.values())
         return ASKED_PLANS if asked else THRESHOLD_PLANS
 
     def largest_array(self, name: str) -> int:
@@ -180,7 +180,7 @@ THRESHOLD_PLANS = range(30, 32)
 """Plans under which one axis is large: one example in sixteen."""
 
 ASKED_PLANS = range(22, 32)
-"""The same where ``axes=`` asks for sizes that no other example has."""
+"""The same where ``axes=`` asks for sizes that other plans do not have."""
 
 
 PLANS = 32
