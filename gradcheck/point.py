@@ -85,6 +85,8 @@ class Point:
     ``inputs`` are the arrays as handed to the subject; ``work`` holds the same numbers with every
     low-precision float widened, so that a subject which computes in the dtype of its inputs is
     estimated in float64. ``claims`` holds one gradient per differentiable input that has one.
+    ``ruined`` tells that last places of the inputs were seen to change a slope by more than any
+    error looked for.
     """
 
     subject: Counted
@@ -100,6 +102,7 @@ class Point:
     _places: float | None = None
     _rounded: tuple[Arrays, float] | None = None
     wobble: Arrays | None = field(default=None)
+    ruined: bool = False
     _analytic: dict[str, bool | None] = field(default_factory=dict)
 
     def ray(self, direction: Inputs, cotangent: Arrays | None = None) -> Ray:

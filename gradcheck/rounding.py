@@ -164,6 +164,8 @@ def slope_wobble(
     that meet there by the last places of the largest. ``nearly`` says that claim and estimate are
     close; where they are not, only a function is looked at whose value shakes as well.
     """
+    if point.ruined:
+        return math.inf
     by_complex_step = oracle == COMPLEX_STEP
     measure = _complex_steps if by_complex_step else _differences
     ray = point.centred_ray({name: direction})
@@ -175,7 +177,8 @@ def slope_wobble(
     shaken_rays = [_moved(ray, shaken_inputs(point, by_complex_step)) for _ in SLOPE_WOBBLES]
     if _shakes(ray, shaken_rays[0]):
         gap, _, largest = measure(point, shaken_rays, target)
-        gaps.append(gap if gap < UNRESOLVED * largest else math.inf)
+        point.ruined = not gap < UNRESOLVED * largest
+        gaps.append(math.inf if point.ruined else gap)
     return SLOPE_SAFETY * max(gap for gap in gaps if not math.isnan(gap))
 
 

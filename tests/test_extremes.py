@@ -249,3 +249,83 @@ def test_quotients_that_come_to_rest_have_not_converged_slowly():
     steps = [2.0 ** (-2 - 3 * k) for k in range(len(quotients))]
     found = extrapolate(steps, quotients, [3e-8] * len(steps), 1)
     assert abs(found.fine.value + 97886.3974) < found.fine.error < 1.0
+
+
+CANCELLING = {
+    "exp": (lambda x: np.exp(x) - 1 - x, np.expm1),
+    "log": (lambda x: np.log(1 + x) - x, lambda x: -x / (1 + x)),
+    "sqrt": (lambda x: np.sqrt(1 + x) - 1 - x / 2, lambda x: 0.5 / np.sqrt(1 + x) - 0.5),
+}
+
+
+@pytest.mark.parametrize(("forward", "slope"), CANCELLING.values(), ids=CANCELLING)
+@pytest.mark.parametrize("size", [1, 3])
+def test_steps_that_a_one_swallows_prove_nothing_at_zero(forward, slope, size):
+    # exp(h) - 1 - h is -h where 1 + h is 1: a straight line of slope -1, and no slope of exp.
+    x = np.zeros(size)
+    assert gradcheck.check_vjp(forward, lambda g, x: (g * slope(x),), (x,)).verdict is CORRECT
+    wrong = gradcheck.check_vjp(forward, lambda g, x: (g * (slope(x) + 0.01),), (x,))
+    assert wrong.verdict is WRONG
+
+
+STRUCTURED = {
+    "staircase": (lambda x: np.round(4 * x) / 4, np.zeros_like, [1e10]),
+    "sawtooth": (lambda x: x - np.floor(x), np.ones_like, [80987166786.39952, 0.0]),
+    "softshrink": (
+        lambda x: np.sign(x) * np.maximum(np.abs(x) - 0.5, 0),
+        lambda x: (np.abs(x) > 0.5) * 1.0,
+        [0.0, -1e10],
+    ),
+}
+
+
+@pytest.mark.parametrize(("forward", "slope", "x"), STRUCTURED.values(), ids=STRUCTURED)
+@pytest.mark.parametrize("seed", range(3))
+def test_what_long_steps_pass_over_accuses_nobody(forward, slope, x, seed):
+    found = gradcheck.check_vjp(forward, lambda g, x: (g * slope(x),), (np.array(x),), seed=seed)
+    assert found.verdict is not WRONG, str(found)
+
+
+def test_entries_that_are_right_may_add_up_to_more_along_a_direction():
+    hilbert = 1 / (np.arange(8)[:, None] + np.arange(8) + 1.0)
+    b = np.random.default_rng(14).standard_normal(8)
+    for factor, verdict in ((1.0, CORRECT), (1 + 1e-6, WRONG)):
+        found = gradcheck.check_vjp(
+            lambda b: np.linalg.solve(hilbert, b),
+            lambda g, b, c=factor: (c * np.linalg.solve(hilbert.T, g),),
+            (b,),
+        )
+        assert found.verdict is verdict, str(found)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2914])
+def test_a_complex_step_through_rounded_real_parts_proves_nothing(seed):
+    # The real part of a - near is rounded to 2e-6, and with it what the step says of the slope.
+    def triplet(a, near, far):
+        return np.maximum(0, np.sum((a - near) ** 2) - np.sum((a - far) ** 2) + 0.5)
+
+    def backward(g, a, near, far):
+        g = g * (triplet(a, near, far) > 0)
+        return 2 * g * (far - near), 2 * g * (near - a), 2 * g * (a - far)
+
+    a = np.array([[-1e10, 1e10, 1e10, 0.0]])
+    near, far = np.array([[0.1, 1.0, -3.7, 0.0]]), np.zeros((1, 4))
+    found = gradcheck.check_vjp(triplet, backward, (a, near, far), seed=seed)
+    assert found.verdict is not WRONG, str(found)
+
+
+@pytest.mark.parametrize("draw", [43565, 35280])
+def test_a_solve_that_rounding_ruins_accuses_nobody(draw):
+    # Factored with pivots, a unit triangle of such entries loses two bits in every row.
+    def unit(a):
+        return np.tril(a, -1) + np.eye(len(a))
+
+    def backward(g, a, b):
+        b_bar = np.linalg.solve(unit(a).T, g)
+        return np.tril(-np.outer(b_bar, np.linalg.solve(unit(a), b)), -1), b_bar
+
+    codes = b"\x00\x17\x17\x10\x12\x06\x14\x17\x04"
+    a = gradcheck.coded_array((64, 64), seed=draw, codes=codes, continuous=True, domain=(-3.0, 3.0))
+    point = a, np.zeros(64)
+    found = gradcheck.check_vjp(lambda a, b: np.linalg.solve(unit(a), b), backward, point)
+    assert found.verdict is not WRONG, str(found)

@@ -42,14 +42,15 @@ UNEXPLAINED = 8.0
 times they count then."""
 
 BEYOND_NOISE = 4.0
-FEW_PLACES = 2.0
-LEAST_PLACES = 0.5
+FEW_PLACES = 4.0
+LEAST_PLACES = 2.0
 DEVIATIONS = 3.0
 STANDS_OUT = 3.0
 CALMER_RUNGS = 2
 """Noise is as loud at the next finer rungs. What departs from a value by 4 times measured noise, or
-by two last places (3 standard deviations where they are less, but half a place), and by 3 times as
-much as any of the two or more rungs below, is structure: the value is as wrong as that."""
+by four last places (3 standard deviations where they are less, but two places: what a network of a
+few layers loses), and by 3 times as much as any of the two or more rungs below, is structure: the
+value is as wrong as that."""
 
 LONGEST_CREEP = 8.0
 """A power of the step that creeps away from noise grows by less than this before it is hidden."""
