@@ -11,9 +11,10 @@ from gradcheck.compare import compare, judge
 from gradcheck.directions import AS_GOOD_AS_ZERO, OFF_GRID, along, coordinate_scales
 from gradcheck.estimating import FAST_SHARE, best_estimate, meets, per_unit
 from gradcheck.oracles import Ray, complex_step_value, quick_slope
+from gradcheck.oracles.central_difference import FINEST_EXPONENT
 from gradcheck.point import EPS, Point
 from gradcheck.result import Array, Comparison, Estimate, Local, Verdict
-from gradcheck.rounding import CONDITIONED, slope_wobble
+from gradcheck.rounding import CONDITIONED, LONG_STEP, slope_wobble
 from gradcheck.trees import multi_index
 
 ABOVE_NOISE = 2.0**34
@@ -22,9 +23,6 @@ its noise: half of the digits are left to see the slope by, half of them to see 
 
 MIXED = 1e3
 """An entry is small beside the others if its step is so many times as long as itself."""
-
-LONGEST = 0.25
-"""The longest step of a ladder."""
 
 KNOWN = 0.5
 """Relative error up to which an estimate is heard against another one."""
@@ -38,7 +36,7 @@ SWALLOWED = "beside numbers this large rounding may swallow what a small one doe
 
 FINE_STRUCTURE = "the finest steps agree with the claim, and longer ones pass over something"
 
-FINEST_STEPS = (2.0**-42, 2.0**-43, 2.0**-44)
+FINEST_STEPS = tuple(2.0 ** (FINEST_EXPONENT + k) for k in (2, 1, 0))
 SIDES_WITH = 0.1
 """The finest steps of a ladder speak for the claim if each is that much nearer to it than to the
 estimate: of three numbers of noise one in a thousand does."""
@@ -162,7 +160,7 @@ class Climber:
         ray, length, _ = axis(self.point, self.name, self.flat, scale, self.part)
         if length == 0.0:
             return 0.0
-        moved = abs(ray.offset(LONGEST))  # tells, too, which outputs move and count as noise
+        moved = abs(ray.offset(LONG_STEP))  # tells, too, which outputs move and count as noise
         noise = max(ray.rounding(), EPS * moved if math.isfinite(moved) else 0.0)
         slopes = (abs(found.claimed), abs(found.estimate.value))
         steepest = max(slope for slope in slopes if math.isfinite(slope))

@@ -52,11 +52,6 @@ def _terms(gradient: Array, direction: Array) -> Array:
     return np.asarray(product.real, dtype=np.float64).reshape(-1)
 
 
-def rounding_of_terms(dtype: np.dtype[Any], terms: Array) -> float:
-    """What rounding may have cost a claimed slope: a few last places of each of its terms."""
-    return _rounding(dtype, float(np.add.reduce(np.abs(terms))))
-
-
 def _rounding(dtype: np.dtype[Any], sizes: float) -> float:
     return CLAIM_ROUNDING * float(np.finfo(dtype).eps) * sizes if dtype.kind in "fc" else 0.0
 
@@ -70,7 +65,7 @@ class ClaimedSlope(NamedTuple):
     size : float
         Root of the sum of the squares of its terms: what independent terms would add up to.
     rounding : float
-        `rounding_of_terms`.
+        What rounding may have cost it: a few last places of each of its terms.
     """
 
     value: float

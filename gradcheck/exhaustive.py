@@ -11,7 +11,6 @@ import numpy as np
 from gradcheck.directions import OFF_GRID, coordinate_scales
 from gradcheck.entries import look_at
 from gradcheck.oracles.central_difference import QUICK_EXPONENT
-from gradcheck.oracles.ray import Ray, rounding_of
 from gradcheck.point import Point
 from gradcheck.probing import Outcome, check_inputs
 from gradcheck.progress import progress
@@ -176,7 +175,7 @@ def _one_by_one(point: Point, name: str, positions: Array, lengths: Array) -> tu
                 moved.reshape(-1)[i] += step
                 sides.append(_outputs(point, {**point.work, name: moved}))
             changes.append(ray.change(*sides))
-            noises.append(_rounding(ray, sides[0]))
+            noises.append(math.inf if sides[0] is None else ray.rounding_beside(sides[0]))
     return np.array(changes) / (2 * lengths), np.array(noises) / lengths
 
 
@@ -185,13 +184,6 @@ def _outputs(point: Point, inputs: Arrays) -> Arrays | None:
         return named_outputs(point.subject.value(inputs))
     except Exception:  # outside the domain: the ladder will say so
         return None
-
-
-def _rounding(ray: Ray, outputs: Arrays | None) -> float:
-    if outputs is None:
-        return math.inf
-    known = ray.rounding_at_centre
-    return rounding_of(ray.cotangent, outputs) if known is None else known
 
 
 def _stacked_quotients(point: Point, name: str) -> Quotients:

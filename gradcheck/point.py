@@ -14,15 +14,17 @@ from gradcheck.directions import gaussian
 from gradcheck.errors import InvalidSubject
 from gradcheck.oracles import Ray, complex_step_value, estimate_slope, noise_level, quick_slope
 from gradcheck.oracles.ray import rounding_of
+from gradcheck.relations.agreement import magnitude
 from gradcheck.result import Evaluations
 from gradcheck.subject import Inputs
 from gradcheck.trees import (
     Array,
     Arrays,
     inner_product,
-    is_differentiable,
     like_output,
+    lone_tangent,
     named_outputs,
+    tree_inner_product,
 )
 
 ABOVE_ROUNDING = 64.0
@@ -191,10 +193,7 @@ class Point:
 
     def has_coarse_places(self) -> bool:
         """Whether some input is so large that its last place is not small beside one."""
-        sizes = [np.abs(self.work[name]) for name in self.rtol]
-        largest = max(
-            (float(np.max(s, where=np.isfinite(s), initial=0.0)) for s in sizes), default=0
-        )
+        largest = max((magnitude(self.work[name]) for name in self.rtol), default=0.0)
         return largest * EPS >= COARSE_PLACE
 
     def coarseness(self, names: Sequence[str]) -> float:
@@ -210,10 +209,9 @@ class Point:
         return UNDERFLOWN * smallest * float(np.abs(direction).sum())
 
     def _pushed(self, name: str, direction: Array) -> float:
-        tangents = {k: np.zeros_like(v) for k, v in self.work.items() if is_differentiable(v)}
-        tangents[name] = np.asarray(direction, dtype=self.work[name].dtype)
-        pushed = self._tangent(tangents)
-        return float(sum(inner_product(u, pushed[k]) for k, u in self.cotangent.items()))
+        tangent = np.asarray(direction, dtype=self.work[name].dtype)
+        pushed = self._tangent(lone_tangent(self.work, name, tangent))
+        return float(tree_inner_product(self.cotangent, pushed))
 
     def _tangent(self, tangents: Arrays) -> Arrays:
         """The claimed tangent of every output, refused where it has not the output's shape."""

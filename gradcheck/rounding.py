@@ -11,8 +11,10 @@ import numpy as np
 
 from gradcheck.directions import gaussian
 from gradcheck.oracles import Ray, complex_step_value, estimate_slope
+from gradcheck.oracles.central_difference import COARSEST_EXPONENT
 from gradcheck.oracles.complex_step import ORACLE as COMPLEX_STEP
 from gradcheck.point import EPS, Point, is_steering
+from gradcheck.relations.agreement import magnitude
 from gradcheck.result import Array
 from gradcheck.trees import Arrays
 
@@ -38,7 +40,7 @@ UNRESOLVED = 1e-2
 """A slope that last places of the inputs change by more is no slope: what rounding makes of it on
 the way may be far more than that."""
 
-AT_A_STEP = 0.25
+LONG_STEP = 2.0**COARSEST_EXPONENT
 """Values are compared a long step away: at the point itself they may be zero."""
 
 UNKNOWN_WOBBLE = 1e-2
@@ -89,17 +91,13 @@ def _claims_shaken(point: Point) -> dict[str, Array]:
 
 def shaken_inputs(point: Point, together: bool = False) -> Arrays:
     """The point, all entries moved by last places of the largest of their input, or of all."""
-    sizes = {name: _largest(point.work[name]) for name in point.claims}
+    sizes = {name: magnitude(point.work[name]) for name in point.claims}
     if together:
         sizes = dict.fromkeys(sizes, max(sizes.values()))
     moved = dict(point.work)
     for name, size in sizes.items():
         moved[name] = moved[name] + 2 * EPS * size * gaussian(point.generator, moved[name])
     return moved
-
-
-def _largest(array: Array) -> float:
-    return float(np.max(np.abs(array), where=np.isfinite(array), initial=0.0))
 
 
 def _apart(claim: Array, nearby: list[Array]) -> Array:
@@ -188,7 +186,7 @@ def _moved(ray: Ray, inputs: Arrays) -> Ray:
 
 def _shakes(here: Ray, there: Ray) -> bool:
     """Whether last places of the inputs move the values by far more than their own."""
-    one, other = here.outputs(AT_A_STEP), there.outputs(AT_A_STEP)
+    one, other = here.outputs(LONG_STEP), there.outputs(LONG_STEP)
     if one is None or other is None:  # the domain ends here
         return False
     moved = size = 0.0

@@ -9,7 +9,14 @@ import numpy as np
 
 from gradcheck.directions import gaussian
 from gradcheck.result import Finding
-from gradcheck.trees import Array, Arrays, inner_product, is_differentiable, named_outputs
+from gradcheck.trees import (
+    Array,
+    Arrays,
+    is_differentiable,
+    lone_tangent,
+    named_outputs,
+    tree_inner_product,
+)
 
 MOST_ENTRIES = 64
 """Entries of all inputs of a subject that is transposed: one tangent each, two for complex ones."""
@@ -86,18 +93,14 @@ class TransposedSubject:
         """One gradient for each differentiable input."""
         u = named_outputs(cotangent)
         moving = [name for name, array in inputs.items() if is_differentiable(array)]
-        return {name: self._gradient(inputs, moving, name, u) for name in moving}
+        return {name: self._gradient(inputs, name, u) for name in moving}
 
-    def _gradient(
-        self, inputs: Mapping[str, Array], moving: list[str], name: str, u: Arrays
-    ) -> Array:
+    def _gradient(self, inputs: Mapping[str, Array], name: str, u: Arrays) -> Array:
         gradient = np.zeros_like(inputs[name])
         for flat in range(gradient.size):
             for unit in (1.0, 1j) if gradient.dtype.kind == "c" else (1.0,):
-                tangents = {other: np.zeros_like(inputs[other]) for other in moving}
-                tangents[name].reshape(-1)[flat] = unit
-                pushed = named_outputs(self.subject.jvp(inputs, tangents))
-                gradient.reshape(-1)[flat] += unit * sum(
-                    inner_product(each, pushed[k]) for k, each in u.items()
-                )
+                tangent = np.zeros_like(gradient)
+                tangent.reshape(-1)[flat] = unit
+                pushed = self.subject.jvp(inputs, lone_tangent(inputs, name, tangent))
+                gradient.reshape(-1)[flat] += unit * tree_inner_product(u, named_outputs(pushed))
         return gradient

@@ -103,6 +103,16 @@ def tree_inner_product(left: Mapping[str, Array], right: Mapping[str, Array]) ->
     return sum(inner_product(array, right[name]) for name, array in left.items())
 
 
+def lone_tangent(inputs: Mapping[str, Array], name: str, tangent: Array) -> Arrays:
+    """Tangents of all differentiable inputs: ``tangent`` for the named one, zero for the others.
+
+    >>> lone_tangent({"x": np.ones(1), "w": np.ones(2)}, "x", np.full(1, 3.0))["w"].tolist()
+    [0.0, 0.0]
+    """
+    still = {k: np.zeros_like(array) for k, array in inputs.items() if is_differentiable(array)}
+    return still | {name: tangent}
+
+
 def ravel(tree: Mapping[str, Array]) -> Array:
     """All arrays as one vector, in the order of the mapping.
 

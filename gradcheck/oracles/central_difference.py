@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from statistics import median
 
 from gradcheck.oracles.neville import RESOLVED, SAFETY_NOISE, Limit, Limits, extrapolate
 from gradcheck.oracles.noise import granularity, projected_grain
-from gradcheck.oracles.ray import Ray, rounding_of
+from gradcheck.oracles.ray import Ray
 from gradcheck.result import Estimate, Local, Rung
 from gradcheck.trees import Arrays
 
@@ -117,9 +117,7 @@ def quick_slope(ray: Ray) -> Estimate:
     value = difference / (2.0 * step)
     if not math.isfinite(value) or plus is None:
         return Estimate(math.nan, math.inf, ORACLE, Local.NON_FINITE)
-    noise = ray.rounding_at_centre  # a step away the outputs are as large
-    if noise is None:
-        noise = rounding_of(ray.cotangent, plus)
+    noise = ray.rounding_beside(plus)
     return Estimate(value, noise / step, ORACLE, noise=noise)
 
 
@@ -289,22 +287,18 @@ class _Ladder:
 
     def largest_move(self) -> float:
         """Largest central quotient where the function moves both ways, beyond noise; else 0."""
-        return max(
-            (
-                abs(plus - minus) / 2.0 ** (exponent + 1)
-                for exponent, (plus, minus) in self.samples.items()
-                if min(abs(plus), abs(minus)) > 10.0 * self.noise and math.isfinite(plus - minus)
-            ),
-            default=0.0,
-        )
+        moves = (abs(plus - minus) / (2.0 * step) for step, plus, minus in self._moving())
+        return max(moves, default=0.0)
 
     def largest_quotient(self) -> float:
         """Largest quotient to either side, at a step at which the function moves both ways."""
-        return max(
-            max(abs(plus), abs(minus)) / 2.0**exponent
-            for exponent, (plus, minus) in self.samples.items()
-            if min(abs(plus), abs(minus)) > 10.0 * self.noise and math.isfinite(plus - minus)
-        )
+        return max(max(abs(plus), abs(minus)) / step for step, plus, minus in self._moving())
+
+    def _moving(self) -> Iterator[tuple[float, float, float]]:
+        """Steps at which the function moves both ways beyond noise, and how far it does."""
+        for exponent, (plus, minus) in self.samples.items():
+            if min(abs(plus), abs(minus)) > 10.0 * self.noise and math.isfinite(plus - minus):
+                yield 2.0**exponent, plus, minus
 
     def all_noise(self) -> bool:
         """Whether the function jumps about as far at the finest steps as it does at most steps."""

@@ -176,18 +176,17 @@ def extrapolate(
         ratios.append(min(steps[k - 1] / steps[k], LARGEST_FACTOR) ** power)
     tails = _slow_tails(quotients, steps, noises)
     found = list(candidates(tableau(quotients[:reached], ratios)))
+    lefts = [SAFETY_TRUNCATION * max(truncation, tails[k]) for k, _, truncation in found]
     least = []
-    for k, value, truncation in found:
+    for left, (k, value, _) in zip(lefts, found, strict=True):
         drowned = SAFETY_NOISE * noises[k] / steps[k] + hidden
-        left = SAFETY_TRUNCATION * max(truncation, tails[k])
         error = left + drowned + RELATIVE_FLOOR * abs(value)
         least.append(error if math.isfinite(error) else math.inf)
 
     def limit(i: int) -> _Candidate:
-        k, value, truncation = found[i]
+        (k, value, _), left = found[i], lefts[i]
         loudest, beyond = _loudest(value, quotients[k + 1 :], steps[k + 1 :], noises[k])
         drowned = SAFETY_NOISE * loudest / steps[k] + hidden
-        left = SAFETY_TRUNCATION * max(truncation, tails[k])
         error = left + drowned + RELATIVE_FLOOR * abs(value)
         return value, error, left, drowned, k, SAFETY_NOISE * beyond / steps[k]
 

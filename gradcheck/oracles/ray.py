@@ -81,7 +81,7 @@ class Ray:
         self._moving: Arrays = {}
         self.rounding_at_centre = rounding
         self._rounding = rounding
-        self._full: float | None = None
+        self._full = rounding
         self._lengths: dict[str, tuple[float, float]] | None = None
 
     @property
@@ -196,6 +196,11 @@ class Ray:
         if self._rounding is None:
             self._rounding = rounding_of(self._weights(), self.centre)
         return self.places * self._rounding
+
+    def rounding_beside(self, outputs: Arrays) -> float:
+        """Last places of all terms a short step away: those at the point, if they are known."""
+        known = self.rounding_at_centre
+        return rounding_of(self.cotangent, outputs) if known is None else known
 
     def hidden(self) -> float:
         """How far the terms that never moved may have moved unseen: their own last places."""

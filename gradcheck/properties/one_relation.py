@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck import recording
 from gradcheck.checking import Options
-from gradcheck.directions import gaussian
+from gradcheck.directions import gaussian, seeded
 from gradcheck.errors import InvalidSubject
 from gradcheck.properties.refusals import REFUSALS, told
 from gradcheck.relations import Scene, relate
@@ -20,7 +20,7 @@ from gradcheck.trees import is_differentiable, like_output, named_outputs
 
 def check_relation(subject: Any, inputs: Inputs, options: Options, relation: str) -> CheckResult:
     """One exact relation at one point; nothing is estimated."""
-    generator = np.random.default_rng(options.seed)
+    generator = seeded(options.seed)
     output = _value(subject, inputs)
     cotangent = _random_like(output, generator)
     claim = subject.vjp(inputs, cotangent)

@@ -16,6 +16,10 @@ DEFAULT_PROFILE = "ci"
 """What an unconfigured run uses: the same here and on the build server."""
 
 
+class Enough(BaseException):
+    """Ends a run of Hypothesis: what it was run for is there, or not worth more examples."""
+
+
 def hypothesis_settings(tested: Property, run: RunSettings) -> hypothesis.settings:
     """Settings for one run of a property.
 

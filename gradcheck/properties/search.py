@@ -9,7 +9,7 @@ import hypothesis
 from gradcheck.errors import GradientMismatch, InvalidSubject, leaves
 from gradcheck.one_liner import identifier
 from gradcheck.properties.kinds import kind_of
-from gradcheck.properties.profiles import hypothesis_settings, seed_of
+from gradcheck.properties.profiles import Enough, hypothesis_settings, seed_of
 from gradcheck.properties.property import Property
 from gradcheck.properties.refusals import REFUSALS, told
 from gradcheck.properties.vacuity import Tally
@@ -30,10 +30,6 @@ SHRINK_CALLS = 200
 
 SUBJECT_TRIALS = 20
 """Checks spent on simpler subjects, where those are drawn."""
-
-
-class _Enough(BaseException):
-    """Ends a run of Hypothesis: the checks that a failure is worth are spent."""
 
 
 class Search:
@@ -67,7 +63,7 @@ class Search:
             self._hypothesis_test()()
         except hypothesis.errors.Unsatisfiable:
             return []  # every example was refused, and the tally knows why
-        except _Enough:
+        except Enough:
             return list(self.found)
         except (GradientMismatch, BaseExceptionGroup) as error:
             single = list(leaves(error))
@@ -96,15 +92,16 @@ class Search:
         __tracebackhide__ = True
         self._calls += 1
         # Hypothesis gets to one case by many ways, and most ways of shrinking lead back to it.
-        is_known = repr(case) in self._failing
+        key = repr(case)
+        is_known = key in self._failing
         shrinking = bool(self.found) and self._calls > self._random_calls and not is_known
         if shrinking:
             self._require_more_to_try()
             if not self._is_worth_a_check(case):
                 return
             self._trials += 1
-        known = self._failing.get(repr(case)) if case.is_written_in_full else None
-        kind = known or self._failure(case)
+        known = self._failing.get(key) if case.is_written_in_full else None
+        kind = known or self._failure(case, key)
         if kind is None:
             return
         if kind not in self.found:
@@ -113,19 +110,19 @@ class Search:
             self.found[kind] = case
         raise kind(f"{self.tested.name}: wrong")
 
-    def _failure(self, case: Case) -> type[GradientMismatch] | None:
+    def _failure(self, case: Case, key: str) -> type[GradientMismatch] | None:
         """Check an example: the kind of its failure, or ``None``, counted."""
         __tracebackhide__ = True
         try:
             result = self._checked(case)
         except InvalidSubject as error:
             if not isinstance(error.__cause__, REFUSALS):
-                self._failing[repr(case)] = None
+                self._failing[key] = None
                 raise
             self.tally.refuse(f"the forward refused the inputs ({told(error.__cause__)})")
             hypothesis.reject()
         except Exception:
-            self._failing[repr(case)] = None
+            self._failing[key] = None
             raise
         self.witnesses.try_options(case, result)
         if result.verdict is not Verdict.WRONG:
@@ -133,7 +130,7 @@ class Search:
             return None
         kind = kind_of(result, case)
         self.witnesses.keep(case)
-        self._failing[repr(case)] = kind
+        self._failing[key] = kind
         return kind
 
     def _require_more_to_try(self) -> None:
@@ -144,7 +141,7 @@ class Search:
         else:
             ended = not tested.draws_subjects or self._trials >= SUBJECT_TRIALS
         if ended:
-            raise _Enough
+            raise Enough
 
     def _is_worth_a_check(self, case: Case) -> bool:
         """Whether a case differs by more than its arrays from those that failed."""

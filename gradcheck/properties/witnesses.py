@@ -13,7 +13,7 @@ from hypothesis import Phase
 from gradcheck.diagnosis import Trial, consensus, wrong_for_options
 from gradcheck.errors import GradientMismatch, InvalidArgument, InvalidSubject
 from gradcheck.properties.kinds import kinds_of
-from gradcheck.properties.profiles import hypothesis_settings
+from gradcheck.properties.profiles import Enough, hypothesis_settings
 from gradcheck.properties.property import Property
 from gradcheck.properties.vacuity import why_uninformative
 from gradcheck.recording import RunSettings, unheard
@@ -37,10 +37,6 @@ WITNESS_ENTRIES = 64
 
 WITNESS_EXAMPLES = 12
 """Examples drawn for their cause once the test has failed: what fails first may be the smallest."""
-
-
-class _Enough(BaseException):
-    """Ends a run of Hypothesis: there are rich cases enough."""
 
 
 class _Witness:
@@ -85,7 +81,7 @@ class Witnesses:
 
         def one(case: Case) -> None:
             if self._are_enough():
-                raise _Enough
+                raise Enough
             self.keep(case)
             if self.tested.option_strategies:
                 with suppress(InvalidSubject, InvalidArgument):
@@ -101,7 +97,7 @@ class Witnesses:
             phases=(Phase.generate,),
         )
         if not self._are_enough():
-            with suppress(hypothesis.errors.HypothesisException, _Enough):
+            with suppress(hypothesis.errors.HypothesisException, Enough):
                 chosen(test)()
 
     def _are_enough(self) -> bool:

@@ -12,6 +12,7 @@ from gradcheck.relations.agreement import (
     epsilon,
     is_numeric,
     jittered,
+    magnitude,
     same_bits,
 )
 from gradcheck.result import Finding, Severity
@@ -426,9 +427,7 @@ def as_claims(returned: Any) -> Claims:
 
 
 def _is_huge(array: Array) -> bool:
-    if not is_differentiable(array):
-        return False
-    return float(np.max(np.abs(array), where=np.isfinite(array), initial=0.0)) >= HUGE
+    return is_differentiable(array) and magnitude(array) >= HUGE
 
 
 def _differ(left: Array | None, right: Array | None) -> bool:
