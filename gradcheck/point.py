@@ -42,8 +42,10 @@ ANALYTIC = 1e-5
 TELLING = 1e-3
 """A difference that does not know the slope to this cannot tell whether a complex step is right."""
 
-UNDERFLOWN = 4.0
-"""Smallest normal numbers that a claim may be off by: exp(-710) is a subnormal number or 0."""
+UNDERFLOWN = {8: 710.0, 4: 88.0, 2: 4.0}
+"""Smallest normal numbers that a claim may be off by, by bytes of the real part: where exp(-710) is
+a subnormal number or 0, it may be multiplied by the 710 afterwards. Those of float16 are so large
+that products of them would be a bug's size, too."""
 
 WIDE = {"f": np.dtype(np.float64), "c": np.dtype(np.complex128)}
 
@@ -205,8 +207,11 @@ class Point:
     def underflow(self, name: str, direction: Array) -> float:
         """What underflow may take from a claimed slope: functions flush numbers to zero early."""
         dtype = self.claims[name].dtype if name in self.claims else np.dtype(np.float64)
-        smallest = float(np.finfo(dtype).tiny) if dtype.kind in "fc" else 0.0
-        return UNDERFLOWN * smallest * float(np.abs(direction).sum())
+        if dtype.kind not in "fc":
+            return 0.0
+        limits = np.finfo(dtype)
+        flushed = UNDERFLOWN.get(limits.dtype.itemsize, 0.0) * float(limits.tiny)
+        return flushed * float(np.abs(direction).sum())
 
     def _pushed(self, name: str, direction: Array) -> float:
         tangent = np.asarray(direction, dtype=self.work[name].dtype)

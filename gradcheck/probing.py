@@ -497,7 +497,8 @@ class _Resolver:
             self.point, self.name, range(x.size), self.negligible, 1 if self.brief else SMALL
         )
         if found.verdict is Verdict.INCONCLUSIVE:
-            return self._inconclusive(comparison, comparison.reason)
+            accused = comparison.verdict is Verdict.WRONG
+            return self._inconclusive(comparison, _doubt(found) if accused else comparison.reason)
         outcome = Outcome(self.name, found.verdict, list(found.comparisons), self.findings)
         outcome.resolution = max((_resolution(c) for c in found.comparisons), default=math.nan)
         if found.verdict is Verdict.WRONG:
@@ -547,7 +548,8 @@ class _Resolver:
         """Whether all entries were looked at, or none can be trusted, and one should have shown."""
         coarse = self.point.has_coarse_places()
         if at_kink:  # the kink may be a bend that is sharp beside huge numbers only
-            return coarse and is_mixed(self.point.work[self.name])
+            unsure = coarse or found.verdict is Verdict.INCONCLUSIVE
+            return unsure and is_mixed(self.point.work[self.name])
         clear = found.table.complete and comparison.difference > CLEARLY * comparison.limit
         return coarse or clear
 
@@ -557,8 +559,7 @@ class _Resolver:
             outcome = Outcome(self.name, found.verdict, list(found.comparisons), self.findings)
             outcome.resolution = max((_resolution(c) for c in found.comparisons), default=math.nan)
             return outcome
-        doubts = [c.reason for c in found.comparisons if c.verdict is Verdict.INCONCLUSIVE]
-        return self._inconclusive(comparison, doubts[0] if doubts else TOO_FAR)
+        return self._inconclusive(comparison, _doubt(found))
 
     def _blame(self, outcome: Outcome, found: Entries) -> None:
         outcome.table = found.table
@@ -654,6 +655,12 @@ def doubt_name(local: Local) -> str:
         Local.NOISY: "noisy-forward",
     }
     return names[local]
+
+
+def _doubt(found: Entries) -> str:
+    """Why entries could not be decided, where a direction had accused them."""
+    doubts = (c.reason for c in found.comparisons if c.verdict is Verdict.INCONCLUSIVE)
+    return next(doubts, TOO_FAR)
 
 
 def _is_zero(comparison: Comparison, rounding: float) -> bool:

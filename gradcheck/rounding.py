@@ -25,6 +25,11 @@ are: all by one factor, then each number by its own. How far these claims lie ap
 error of a claim; the claim at the point itself does not count, for it may be wrong there alone. At
 the edge of a domain some of these points are outside, and others are tried."""
 
+MULTIPLES = (1.1, 1.7)
+"""Cotangents are multiplied by these, too, and the claims divided: ``g - p * g`` rounds alike for
+all ``g`` that are a few last places apart, where ``p`` is nearly one. What that shows counts up to
+a few last places of the cotangent only: a cast to float32 must not excuse itself."""
+
 SLOPE_WOBBLES = (1, 3)
 SLOPE_SAFETY = 64.0
 CONDITIONED = 0.5
@@ -66,9 +71,24 @@ def measured_wobble(point: Point) -> dict[str, Array]:
         return point.wobble
     names = [name for name in point.claims if all(name in g for g in several)]
     point.wobble = {name: _apart(point.claims[name], [g[name] for g in several]) for name in names}
+    _add_multiples(point, several[0])
     if point.has_coarse_places():
         _add_normwise(point)
     return point.wobble
+
+
+def _add_multiples(point: Point, nearby: dict[str, Array]) -> None:
+    """Add how far claims for multiples of the cotangent are from one for the cotangent itself.
+
+    That is rounding up to a few last places of the cotangent.
+    """
+    found = [claims for factor in MULTIPLES if (claims := _claims_nearby(point, 1, factor))]
+    most = WOBBLE_SAFETY * EPS * max(map(magnitude, point.cotangent.values()), default=0.0)
+    assert point.wobble is not None
+    for name, apart in point.wobble.items():
+        several = [nearby[name], *(g[name] for g in found if name in g)]
+        shown = np.minimum(_apart(point.claims[name], several), most)
+        point.wobble[name] = np.maximum(apart, shown)
 
 
 def _add_normwise(point: Point) -> None:
@@ -110,10 +130,11 @@ def _apart(claim: Array, nearby: list[Array]) -> Array:
     return np.where((claim == 0.0) & rare, 0.0, apart)
 
 
-def _claims_nearby(point: Point, salt: int | None) -> dict[str, Array]:
+def _claims_nearby(point: Point, salt: int | None, factor: float = 1.0) -> dict[str, Array]:
     """The claims a few last places away; none where the domain ends here, to the last place."""
-    cotangent = {name: nudged(u, salt) for name, u in point.cotangent.items()}
-    return _claims_at(point, nudged_inputs(point, salt), cotangent)
+    cotangent = {name: factor * nudged(u, salt) for name, u in point.cotangent.items()}
+    found = _claims_at(point, nudged_inputs(point, salt), cotangent)
+    return {name: g / factor for name, g in found.items()}
 
 
 def _claims_at(point: Point, moved: Arrays, cotangent: Arrays) -> dict[str, Array]:

@@ -107,7 +107,9 @@ def _compare_together(point: Point, one: str, other: str) -> Comparison | None:
 def _compare_along(point: Point, directions: Arrays) -> Comparison | None:
     """The comparison along a direction where the claim is grossly wrong on a smooth function."""
     claimed = sum(point.slope(name, v) for name, v in directions.items())
-    rounding = sum(point.rounding(name, v) for name, v in directions.items())
+    rounding = sum(
+        point.rounding(name, v) + point.underflow(name, v) for name, v in directions.items()
+    )
     usual = min(point.rtol[name] for name in directions)
     rtol = max(GROSS, usual)
     ray = point.ray(directions)

@@ -329,3 +329,117 @@ def test_a_solve_that_rounding_ruins_accuses_nobody(draw):
     point = a, np.zeros(64)
     found = gradcheck.check_vjp(lambda a, b: np.linalg.solve(unit(a), b), backward, point)
     assert found.verdict is not WRONG, str(found)
+
+
+def gelu(x):
+    return 0.5 * x * (1 + np.tanh(x + 0.05 * x**3))
+
+
+def gelu_backward(y_bar, x):
+    t = np.tanh(x + 0.05 * x**3)
+    return (y_bar * (0.5 * (1 + t) + 0.5 * x * (1 - t**2) * (1 + 0.15 * x**2)),)
+
+
+@pytest.mark.parametrize("x", [-6.3, -5.9, -6.2])
+def test_a_stair_of_a_cancelled_value_proves_nothing_where_the_complex_step_knows_better(x):
+    # 1 + tanh is a few last places of one here, and stands still between two stairs.
+    result = gradcheck.check_vjp(gelu, gelu_backward, (np.array([x]),))
+    assert result.verdict is not WRONG
+
+    def wrong(y_bar, x):
+        return (2 * gelu_backward(y_bar, x)[0],)
+
+    assert gradcheck.check_vjp(gelu, wrong, (np.array([-1.0]),)).verdict is WRONG
+
+
+def test_a_kink_that_a_curve_hides_from_long_steps_is_no_mistake():
+    def transported(x, y):
+        return np.mean((np.sort(x) - np.sort(y)) ** 2)
+
+    def backward(out_bar, x, y):
+        i, j = np.argsort(x, kind="stable"), np.argsort(y, kind="stable")
+        slope = 2 * out_bar * (x[i] - y[j]) / len(x)
+        x_bar, y_bar = np.empty_like(x), np.empty_like(y)
+        x_bar[i], y_bar[j] = slope, -slope
+        return x_bar, y_bar
+
+    point = np.array([1e-8, 0.0]), np.zeros(2)
+    assert gradcheck.check_vjp(transported, backward, point).verdict is not WRONG
+
+
+def test_a_gradient_of_nothing_but_rounding_is_no_float32():
+    def skewness(x):
+        c = x - x.mean(axis=1, keepdims=True)
+        return np.mean(c**3, axis=1) / np.sqrt(np.mean(c**2, axis=1) + 0.1) ** 3
+
+    def backward(out_bar, x):
+        c = x - x.mean(axis=1, keepdims=True)
+        s = np.sqrt(np.mean(c**2, axis=1, keepdims=True) + 0.1)
+        g = out_bar[:, None] / x.shape[1]
+        c_bar = 3 * g * (c**2 / s**3 - np.mean(c**3, axis=1, keepdims=True) / s**5 * c)
+        return (c_bar - c_bar.mean(axis=1, keepdims=True),)
+
+    x = np.array(
+        [[0, 0], [2.991562929486914, 2.991157018222967], [2.993413453978364, 2.993056506820313]]
+    )
+    for seed in range(20):
+        result = gradcheck.check_vjp(skewness, backward, (x,), seed=seed, relations=("narrowed",))
+        assert "narrowed" not in [finding.name for finding in result.findings]
+
+
+def test_a_kink_sharp_beside_huge_numbers_only_accuses_no_claim():
+    def selu(x):
+        return np.where(x > 0, x, 1.6733 * np.expm1(np.minimum(x, 0)))
+
+    def backward(y_bar, x):
+        return (y_bar * np.where(x > 0, 1.0, 1.6733 * np.exp(np.minimum(x, 0))),)
+
+    assert gradcheck.check_vjp(selu, backward, (np.array([-2e10, 0.0]),)).verdict is not WRONG
+
+
+def test_a_difference_that_cancels_alike_for_all_cotangents_nearby_is_no_mistake():
+    def softmax(x):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True)
+
+    def backward(y_bar, x):
+        y = softmax(x)
+        return (y * (y_bar - (y_bar * y).sum(axis=1, keepdims=True)),)
+
+    x = np.array([[0.0, -1e-150, 1e-50, -3.0, 29.94, 1.5], [29.94, -1, -30, -1e-150, -30, -1]])
+    for seed in range(30):
+        assert gradcheck.check_vjp(softmax, backward, (x,), seed=seed).verdict is not WRONG
+
+
+def test_a_product_of_an_array_with_itself_may_round_in_its_own_way():
+    def attention(q, k):
+        logits = q @ k.T
+        e = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True)
+
+    def backward(y_bar, q, k):
+        p = attention(q, k)
+        z_bar = p * (y_bar - (y_bar * p).sum(axis=1, keepdims=True))
+        return z_bar @ k, z_bar.T @ q
+
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        q = 10 + 0.1 * rng.standard_normal((2, 72))
+        result = gradcheck.check_vjp(attention, backward, (q, q + 0.0), relations=("same-array",))
+        assert not [finding for finding in result.findings if finding.name == "same-array"]
+
+
+@pytest.mark.parametrize("x", [-710.0, -715.0, -730.0])
+def test_a_factor_of_a_number_that_underflowed_is_no_mistake(x):
+    def mish(x):
+        return x * np.tanh(np.logaddexp(0, x))
+
+    def backward(y_bar, x):
+        t = np.tanh(np.logaddexp(0, x))
+        return (y_bar * (t + x * (1 - t**2) * special.expit(x)),)
+
+    def flushed(y_bar, x):
+        return (np.where(x < -708, 0.0, backward(y_bar, x)[0]),)
+
+    for claimed in (backward, flushed):
+        assert gradcheck.check_vjp(mish, claimed, (np.array([x]),)).verdict is not WRONG

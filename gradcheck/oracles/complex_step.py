@@ -43,6 +43,10 @@ loses beside one, with ``d`` of half the digits, it loses in all samples alike."
 SAME_VALUE = 1e-2
 """The real part must be the function's value, as it is a nudge away; casts may drop it."""
 
+SAME_PLACES = 64 * 2.0**-52
+"""Share of the inputs by which it may be off besides: a value that cancels to a few last places of
+its terms is another in complex arithmetic."""
+
 SMALLEST = 2.0**-1070
 """Sixteen times the smallest number: what underflow may take from an imaginary part."""
 
@@ -115,14 +119,20 @@ def _imaginary(ray: Ray, nudge: float, step: float) -> Arrays | None:
 
 def _read(ray: Ray, outputs: Mapping[str, Array], step: float) -> Arrays | None:
     derivatives = {}
+    places = SAME_PLACES * _largest_input(ray)
     for name, u in ray.cotangent.items():
         found, centre = outputs.get(name), ray.centre[name]
         if found is None or found.shape != u.shape or not np.iscomplexobj(found):
             return None
-        if not np.allclose(found.real, centre, rtol=SAME_VALUE, atol=0.0, equal_nan=True):
+        if not np.allclose(found.real, centre, rtol=SAME_VALUE, atol=places, equal_nan=True):
             return None
         derivatives[name] = np.asarray(found.imag / step)
     return derivatives
+
+
+def _largest_input(ray: Ray) -> float:
+    moved = (np.abs(ray.inputs[name]) for name in ray.direction)
+    return max(float(np.max(x, where=np.isfinite(x), initial=0.0)) for x in moved)
 
 
 def _slope(ray: Ray, derivatives: Arrays) -> float:

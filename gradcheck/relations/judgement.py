@@ -135,12 +135,12 @@ def _noise(scene: Scene, name: str) -> float:
     ordinary = scene.claim.get(name)
     if ordinary is None:
         return 0.0
-    gaps = [discrepancy(moved, ordinary) for moved in _moved(scene, name)]
+    gaps = [discrepancy(moved, ordinary) for moved in rounded_anew(scene, name)]
     last_place = scene.eps * max(map(magnitude, scene.cotangents.values()), default=0.0)
     return max([last_place, *(gap for gap in gaps if np.isfinite(gap))])
 
 
-def _moved(scene: Scene, name: str) -> Iterator[Array]:
+def rounded_anew(scene: Scene, name: str) -> Iterator[Array]:
     """The gradient of ``name`` in calls that differ from the first by rounding only."""
     for way in range(WAYS):
         with suppress(Broken):

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.relations.agreement import is_numeric
+from gradcheck.relations.agreement import discrepancy, is_numeric, magnitude
+from gradcheck.relations.judgement import rounded_anew
 from gradcheck.relations.scene import Scene, failure, note
 from gradcheck.result import Finding, Severity
 from gradcheck.trees import Array, all_finite, is_differentiable
@@ -89,7 +90,8 @@ def narrowed(scene: Scene) -> Iterator[Finding]:
     if any(np.any(np.abs(array) > CANCELLING) for _, array, _ in _float_pairs(scene)):
         return
     for name, array, grad in _float_pairs(scene):
-        if array.dtype == np.float64 == grad.dtype and _fits_float32(grad):
+        both = array.dtype == np.float64 == grad.dtype
+        if both and _fits_float32(grad) and not _is_noise(scene, name, grad):
             yield failure(
                 "narrowed",
                 f"every entry of the gradient for {name} fits float32, though inputs, outputs and "
@@ -117,6 +119,19 @@ def _fits_float32(array: Array) -> bool:
         return False
     digits = np.frexp(array[np.isfinite(array)])[0] * FEW_DIGITS  # infinity fits, and has none
     return int(np.count_nonzero(digits % 1.0)) >= NARROW_LEAST
+
+
+def _is_noise(scene: Scene, name: str, grad: Array) -> bool:
+    """Whether last places of the inputs change a gradient by more than those of float32 would.
+
+    What a sum leaves that cancels entirely is a few last places of its terms, and has few digits.
+    """
+    least = MOSTLY_NOISE * magnitude(grad)
+    return any(discrepancy(again, grad) > least for again in rounded_anew(scene, name))
+
+
+MOSTLY_NOISE = 2.0**-16
+"""Share of a gradient, some hundred last places of float32."""
 
 
 def _is_unchanged_in_float32(array: Array) -> bool:

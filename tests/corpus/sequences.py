@@ -114,8 +114,7 @@ def alignments_back(out_bar, scores, *, right):
     for t in reversed(range(1, len(scores))):
         moved = np.concatenate([[-np.inf], alpha[t - 1, :-1]])
         with np.errstate(invalid="ignore"):
-            stay = np.exp(alpha[t - 1] - np.logaddexp(alpha[t - 1], moved))
-            move = np.exp(moved - np.logaddexp(alpha[t - 1], moved))
+            stay, move = special.expit(alpha[t - 1] - moved), special.expit(moved - alpha[t - 1])
         if right:
             stay, move = np.nan_to_num(stay), np.nan_to_num(move)
         bar[t - 1] += bar[t] * stay
