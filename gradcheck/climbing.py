@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck.compare import compare, judge
 from gradcheck.directions import AS_GOOD_AS_ZERO, OFF_GRID, along, coordinate_scales
 from gradcheck.estimating import FAST_SHARE, best_estimate, meets, per_unit
-from gradcheck.oracles import Ray, complex_step_value, quick_slope
+from gradcheck.oracles import Ray, complex_step_slope, complex_step_value, quick_slope
 from gradcheck.oracles.central_difference import FINEST_EXPONENT
 from gradcheck.point import EPS, Point
 from gradcheck.result import Array, Comparison, Estimate, Local, Verdict
@@ -34,17 +34,20 @@ ABOUT_THE_LIMIT = "the difference is about as large as the limit"
 
 SWALLOWED = "beside numbers this large rounding may swallow what a small one does"
 
-FINE_STRUCTURE = "the finest steps agree with the claim, and longer ones pass over something"
+FINE_STRUCTURE = "the finest steps leave room for the claim, and longer ones pass over something"
 
 FINEST_STEPS = tuple(2.0 ** (FINEST_EXPONENT + k) for k in (2, 1, 0))
 SIDES_WITH = 0.1
-"""The finest steps of a ladder speak for the claim if each is that much nearer to it than to the
-estimate: of three numbers of noise one in a thousand does."""
+"""The finest steps of a ladder speak for the claim if each has it between its slopes to both sides,
+or that much nearer to one than the estimate is: of three numbers of noise hardly any do."""
 
 SEEN = 16.0
 """Roundings of the value by which claim and estimate must differ at the finest step."""
 
 CONTRADICTION = "the complex step is nearer to the claim than to the differences"
+
+CONFIRMS = 1e-5
+"""How much nearer to the claim than to the estimate a complex step must be to confirm it."""
 
 COMPLEX_STEPS = (2.0**-70, 2.0**-400)
 """The second is short beside what inputs of 1e50 make of it, and would underflow beside ones."""
@@ -140,6 +143,8 @@ class Climber:
             return found
         point, name, rtol = self.point, self.name, self.point.rtol[self.name]
         ray, length, claimed = axis(point, name, self.flat, scale, self.part)
+        if length == 0.0:
+            return found
         v, oracle = ray.direction[name], found.estimate.oracle
         target = FAST_SHARE * rtol * abs(claimed) * length
         nearly = found.relative_error < CONDITIONED
@@ -165,9 +170,10 @@ class Climber:
         return max(telling, AS_GOOD_AS_ZERO)
 
     def _finest_steps_confirm(self, found: Comparison, scale: float) -> bool:
-        """Whether the shortest steps agree with the claim: then longer ones passed over something.
+        """Whether the shortest steps leave room for the claim: longer ones passed over something.
 
-        A ladder stops where rungs agree, and those of a staircase agree while they are long.
+        A ladder stops where rungs agree, and those of a staircase agree while they are long; at a
+        kink the central ones do, and a curve may hide from long steps that there is one.
         """
         ray, length, claimed = axis(self.point, self.name, self.flat, scale, self.part)
         if length == 0.0 or not math.isfinite(claimed) or found.estimate.local is Local.KINK:
@@ -177,8 +183,8 @@ class Climber:
             return False  # nothing would be seen at these steps
         near = SIDES_WITH * apart
         slope = claimed * length
-        quotients = np.array([_quotients(ray, step) for step in FINEST_STEPS])
-        return bool(np.any(np.all(np.abs(quotients - slope) <= near, axis=0)))
+        sides = (sorted(_one_sided_quotients(ray, step)) for step in FINEST_STEPS)
+        return all(low - near <= slope <= high + near for low, high in sides)
 
     def _complex_step_confirms(self, found: Comparison, scale: float) -> bool:
         """Whether the complex step is nearer to the claim, on a function that it can be trusted on.
@@ -192,15 +198,23 @@ class Climber:
         slope, measured = claimed * length, found.estimate.value * length
         seen = [complex_step_value(ray, step) for step in COMPLEX_STEPS]
         agrees = any(
-            value is not None and abs(value - slope) <= abs(value - measured) for value in seen
+            value is not None and abs(value - slope) <= CONFIRMS * abs(value - measured)
+            for value in seen
         )
-        return agrees and self.point.is_analytic([self.name]) is True
+        heard = agrees or _contradicts(ray, slope, measured, found.estimate.error * length)
+        return heard and self.point.is_analytic([self.name]) is True
 
 
-def _quotients(ray: Ray, step: float) -> tuple[float, float, float]:
-    """The central quotient and both one-sided ones: at a kink a claim agrees with one side."""
-    above, below = ray.offset(step) / step, ray.offset(-step) / -step
-    return (above + below) / 2, above, below
+def _contradicts(ray: Ray, claimed: float, measured: float, error: float) -> bool:
+    """Whether the complex step, with what it may be off by, is nearer to the claim."""
+    sharp = complex_step_slope(ray)
+    if sharp is None or abs(sharp.value - measured) <= sharp.error + error:
+        return False
+    return abs(sharp.value - claimed) <= abs(sharp.value - measured)
+
+
+def _one_sided_quotients(ray: Ray, step: float) -> tuple[float, float]:
+    return ray.offset(step) / step, ray.offset(-step) / -step
 
 
 def _nearer(found: Comparison, again: Comparison) -> Comparison:

@@ -66,7 +66,7 @@ def look_at(
         may while those that did turned out to be right.
     """
     x = point.work[name]
-    scales = coordinate_scales(x).reshape(-1)
+    scales = coordinate_scales(x).reshape(-1).tolist()
     parts = ("real", "imag") if x.dtype.kind == "c" else ("",)
     rows: dict[tuple[int, str], Comparison] = {}
     doubtful: list[tuple[float, int, str]] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +64,16 @@ class Listener:
         """What failed, and why the test did, as JSON."""
         results = [r for r in self._kept.values() if error is not None or _matters_anyway(r)]
         results = results[-MAX_EVIDENCE:]
-        return json.dumps(
-            {
-                "evidence": [evidence_of(result) for result in results],
-                "failure": _failure(error),
-                "error": _first_line(error),
-            }
-        )
+        with warnings.catch_warnings():
+            # -W error is meant for the code under test; an error raised here would end the run.
+            warnings.simplefilter("ignore")
+            return json.dumps(
+                {
+                    "evidence": [evidence_of(result) for result in results],
+                    "failure": _failure(error),
+                    "error": _first_line(error),
+                }
+            )
 
 
 def _worth_keeping(result: Any) -> tuple[str, str] | None:

@@ -363,8 +363,9 @@ def test_a_kink_that_a_curve_hides_from_long_steps_is_no_mistake():
         x_bar[i], y_bar[j] = slope, -slope
         return x_bar, y_bar
 
-    point = np.array([1e-8, 0.0]), np.zeros(2)
-    assert gradcheck.check_vjp(transported, backward, point).verdict is not WRONG
+    for x in ([1e-8, 0.0], [0.0, 1e-8, 3e-8]):
+        point = np.array(x), np.zeros(len(x))
+        assert gradcheck.check_vjp(transported, backward, point).verdict is not WRONG
 
 
 def test_a_gradient_of_nothing_but_rounding_is_no_float32():
@@ -382,7 +383,7 @@ def test_a_gradient_of_nothing_but_rounding_is_no_float32():
     x = np.array(
         [[0, 0], [2.991562929486914, 2.991157018222967], [2.993413453978364, 2.993056506820313]]
     )
-    for seed in range(20):
+    for seed in range(10):
         result = gradcheck.check_vjp(skewness, backward, (x,), seed=seed, relations=("narrowed",))
         assert "narrowed" not in [finding.name for finding in result.findings]
 
@@ -407,7 +408,7 @@ def test_a_difference_that_cancels_alike_for_all_cotangents_nearby_is_no_mistake
         return (y * (y_bar - (y_bar * y).sum(axis=1, keepdims=True)),)
 
     x = np.array([[0.0, -1e-150, 1e-50, -3.0, 29.94, 1.5], [29.94, -1, -30, -1e-150, -30, -1]])
-    for seed in range(30):
+    for seed in range(8):
         assert gradcheck.check_vjp(softmax, backward, (x,), seed=seed).verdict is not WRONG
 
 

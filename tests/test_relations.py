@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
+import gradcheck
 from gradcheck.errors import InvalidArgument
 from gradcheck.relations import (
     DEFAULT,
@@ -18,6 +19,7 @@ from gradcheck.relations import (
     raising,
     relate,
 )
+from gradcheck.relations.agreement import discrepancy, worst_entry
 from gradcheck.result import Severity
 from gradcheck.subject import FunctionSubject
 from gradcheck.trees import like_output, named_outputs
@@ -769,3 +771,22 @@ def test_scenes_leave_no_trace():
     relate(scene_of(dense, dense_backward, inputs, axes=AXES, batch="n"), list(RELATIONS))
     assert {name: array.tobytes() for name, array in inputs.items()} == before
     assert np.random.get_state()[1].tobytes() == state  # noqa: NPY002
+
+
+def test_numbers_without_an_axis_are_compared_like_any_others():
+    infinite, unknown, one = np.array(np.inf), np.array(np.nan), np.array(1.0)
+    assert discrepancy(infinite, unknown) == discrepancy(infinite, one) == np.inf
+    assert discrepancy(infinite, np.array(np.inf)) == 0.0
+    assert worst_entry(infinite, one) == worst_entry(one, one) == ()
+
+
+def test_an_infinite_claim_for_an_input_without_an_axis_is_judged():
+    def divide(x):
+        return 1.0 / x
+
+    def backward(y_bar, x):
+        return (np.asarray(y_bar * -np.inf),)
+
+    with np.errstate(all="ignore"):
+        result = gradcheck.check_vjp(divide, backward, (np.array(2.0),))
+    assert result.verdict is gradcheck.Verdict.WRONG

@@ -419,3 +419,25 @@ def test_the_repr_names_input_and_cause_within_what_pytest_shows(failure):
     assert "constant-factor" in text
     assert len(text) <= 240
     assert "\n" not in text
+
+
+def test_numbers_in_a_record_are_pythons_own_so_that_rendering_never_warns():
+    x = np.array([1.0, 2.0])
+    wrong = gradcheck.check_vjp(np.sin, lambda u, x: 1.01 * u * np.cos(x), (x,))
+    infinite = gradcheck.check_vjp(
+        lambda x: x**2, lambda u, x: (np.full_like(x, np.inf),), (x,), relations=()
+    )
+    for result in (wrong, infinite):
+        for row in result.comparisons:
+            seen = [getattr(row.estimate, name) for name in ("value", "error", "noise", "doubt")]
+            shown = [value for step in row.estimate.rungs for value in vars_of(step)]
+            numbers = [row.claimed, row.limit, *seen, *shown]
+            assert {type(one) for one in numbers} <= {float, int}
+
+
+def vars_of(rung):
+    return [rung.step, rung.central, rung.forward, rung.backward, rung.noise]
+
+
+def test_two_infinities_are_told_in_the_fewest_digits():
+    assert digits_to_tell(np.float64(np.inf), np.float64(np.inf)) == 7

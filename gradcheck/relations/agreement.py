@@ -77,8 +77,7 @@ def discrepancy(got: Array, expected: Array) -> float:
         if math.isfinite(worst):
             return worst if worst > UNDERFLOW else 0.0
         agree = (got == expected) | (np.isnan(got) & np.isnan(expected))
-        distance = np.abs(difference)
-    distance[agree] = 0.0
+        distance = np.where(agree, 0.0, np.abs(difference))
     return float(np.nan_to_num(distance, nan=np.inf, posinf=np.inf).max())
 
 
@@ -180,7 +179,8 @@ def worst_entry(got: Array, expected: Array) -> tuple[int, ...]:
     """Index of the entry where two arrays of one shape differ most."""
     with np.errstate(all="ignore"):
         distance = np.abs(np.subtract(got, expected, dtype=np.result_type(got, expected, float)))
-        distance[(got == expected) | (np.isnan(got) & np.isnan(expected))] = 0.0
+        agree = (got == expected) | (np.isnan(got) & np.isnan(expected))
+    distance = np.where(agree, 0.0, distance)
     flat = int(np.argmax(np.nan_to_num(distance, nan=np.inf, posinf=np.inf)))
     return tuple(int(i) for i in np.unravel_index(flat, got.shape))
 

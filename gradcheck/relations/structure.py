@@ -122,16 +122,16 @@ def _fits_float32(array: Array) -> bool:
 
 
 def _is_noise(scene: Scene, name: str, grad: Array) -> bool:
-    """Whether last places of the inputs change a gradient by more than those of float32 would.
+    """Whether last places of the inputs change a gradient by more than one of float32.
 
     What a sum leaves that cancels entirely is a few last places of its terms, and has few digits.
     """
-    least = MOSTLY_NOISE * magnitude(grad)
+    least = ANOTHER * magnitude(grad)
     return any(discrepancy(again, grad) > least for again in rounded_anew(scene, name))
 
 
-MOSTLY_NOISE = 2.0**-16
-"""Share of a gradient, some hundred last places of float32."""
+ANOTHER = 2.0**-23
+"""Share of a gradient, a last place of float32: one that was cast hardly ever changes at all."""
 
 
 def _is_unchanged_in_float32(array: Array) -> bool:

@@ -246,6 +246,7 @@ def digits_to_tell(left: float, right: float) -> int:
     >>> digits_to_tell(1.0, 2.0), digits_to_tell(1.0, 1.0 + 1e-9)
     (7, 12)
     """
+    left, right = float(left), float(right)  # those of NumPy warn of inf - inf
     scale = max(abs(left), abs(right))
     if not math.isfinite(left - right) or left == right:
         return LEAST_DIGITS

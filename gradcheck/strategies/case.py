@@ -31,7 +31,7 @@ from gradcheck.strategies.shapes import (
     sharing,
 )
 
-SCALES = (1e3, 1e16, 1e10, 1e-3, 1e16, 1e3, 1e10, 1e-8, 30.0, 1e-50)
+SCALES = (1e3, 1e16, 1e10, 1e-3, 1e16, 1e3, 1e16, 1e-8, 30.0, 1e-50)
 """Magnitudes at which exponentials saturate, differences cancel and squares underflow. Beyond 1e16,
 where a one is lost beside them, right code of a few factors overflows and no wrong code is new."""
 
@@ -55,11 +55,12 @@ class Mood:
 
 MOODS = (
     *(Mood("grid"),) * 6,
-    *(Mood("generic"),) * 7,
+    *(Mood("generic"),) * 6,
     *(Mood("ties"),) * 2,
     *(Mood("sparse"),) * 2,
     *(Mood(),) * 5,
     *(Mood("generic", scaled=True), Mood("grid", scaled=True), Mood("ties", scaled=True)) * 2,
+    Mood("ties", scaled=True),
     *(Mood("generic", shifted=True), Mood("grid", shifted=True)),
     *(Mood("grid", alike=True), Mood("generic", alike=True)),
 )

@@ -32,9 +32,11 @@ STRANGE = (
     *(90.0, -90.0),  # exp overflows float32 at 88.7
     *(100.0, -100.0, 711.0, -711.0, 1e3, -1e3),  # exp overflows float64 at 709.8
     *(1e4, -1e4, 7e4, -7e4),  # the largest float16 is 65504
-    *(1e-20, -1e-20, 1e10, -1e10, 1e16, -1e16, 1e-50, -1e-50),
+    *(1e-20, -1e-20, 1e6, -1e6, 1e-50, -1e-50),
     *(1e-150, -1e-150, 1e-300, -1e-300),  # squares underflow, their inverses overflow
 )
+"""No larger ones: beside 1e10 a one loses most of its digits, right code rounds it away, and no bug
+of the corpus needs it. Whole arrays may be far larger, see `gradcheck.strategies.case.SCALES`."""
 
 FRACTIONS = (0.5, 0.25, 0.75, 0.125, 0.9, 0.1, 0.375, 0.99, 0.01, 0.999, 0.001, 1 - 1e-8, 1e-8)
 """Positions inside a bounded interval, as a share of its width."""

@@ -565,3 +565,27 @@ def test_nothing_heavy_is_imported_where_no_gradient_is_checked(pytester):
         "LOADED [[][]] [[]'gradcheck', 'gradcheck.hookspecs', 'gradcheck.pytest_plugin', "
         "'gradcheck.recording'[]]"
     )
+
+
+def test_a_report_that_warns_does_not_end_a_run_in_which_warnings_are_errors(pytester):
+    pytester.makepyfile("""
+        import dataclasses
+        import warnings
+
+        import numpy as np
+
+        import gradcheck
+        from gradcheck.recording import record
+
+        def render(result):
+            warnings.warn("odd")
+            return "odd"
+
+        def test_it():
+            wrong = gradcheck.check_vjp(np.sin, lambda u, x: (u,), (np.ones(2),))
+            record(dataclasses.replace(wrong, render=render))
+            assert wrong.verdict.name == "CORRECT"
+    """)
+    done = pytester.runpytest_subprocess("-W", "error")
+    done.assert_outcomes(failed=1)
+    assert "INTERNALERROR" not in done.stdout.str()
