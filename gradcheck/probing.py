@@ -14,6 +14,7 @@ from gradcheck.directions import LARGE, coordinate_scales, direction
 from gradcheck.entries import LADDERS, SMALL, Entries, gather_evidence, localise, look_at
 from gradcheck.estimating import FAST_SHARE, best_estimate, meets
 from gradcheck.hull import Membership, locate
+from gradcheck.long_steps import long_difference
 from gradcheck.oracles import quick_slope
 from gradcheck.oracles.complex_step import ORACLE as COMPLEX_STEP
 from gradcheck.point import Point
@@ -283,7 +284,7 @@ class _Resolver:
         self.findings: list[Finding] = []
 
     def resolve(self) -> Outcome:
-        comparison = self._ladder()
+        comparison = self._by_long_steps() or self._ladder()
         if comparison.verdict is Verdict.WRONG:
             comparison = self._allow_rounding(comparison)
         if comparison.verdict is Verdict.CORRECT and comparison.estimate.local is not Local.KINK:
@@ -296,6 +297,21 @@ class _Resolver:
         if len(self.around.samples(self.name)) < ENOUGH_SAMPLES:
             return self._without_samples(comparison)
         return self._at_a_kink(comparison)
+
+    def _by_long_steps(self) -> Comparison | None:
+        """CORRECT, where rounding hides the slope from short steps and long ones see it."""
+        point, probe = self.point, self.probe
+        rtol = point.rtol[self.name]
+        limit = rtol * abs(probe.claimed) + probe.rounding
+        ray = point.ray({self.name: probe.direction})
+        estimate = long_difference(ray, probe.claimed, probe.quick, limit, self.negligible)
+        if estimate is None:
+            return None
+        found = compare(
+            self.name, None, probe.claimed, estimate,
+            rtol=rtol, slack=probe.rounding, negligible=self.negligible,
+        )  # fmt: skip
+        return found if found.verdict is Verdict.CORRECT else None
 
     def _ladder(self) -> Comparison:
         point, v = self.point, self.probe.direction

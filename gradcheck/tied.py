@@ -11,6 +11,7 @@ import numpy as np
 from gradcheck.compare import compare
 from gradcheck.directions import coordinate_scales, gaussian
 from gradcheck.estimating import best_estimate, meets
+from gradcheck.long_steps import long_difference
 from gradcheck.oracles import quick_slope
 from gradcheck.point import Point
 from gradcheck.result import Array, Comparison, Finding, Local, Severity, Verdict
@@ -112,8 +113,12 @@ def _compare_along(point: Point, directions: Arrays) -> Comparison | None:
     )
     usual = min(point.rtol[name] for name in directions)
     rtol = max(GROSS, usual)
+    if not math.isfinite(claimed):
+        return None
     ray = point.ray(directions)
-    if not math.isfinite(claimed) or meets(claimed, quick_slope(ray), rtol, rounding):
+    quick = quick_slope(ray)
+    limit = rtol * abs(claimed) + rounding
+    if meets(claimed, quick, rtol, rounding) or long_difference(ray, claimed, quick, limit, 0.0):
         return None
     estimate = best_estimate(point, ray, usual * abs(claimed))  # gross errors, looked at closely
     name = next(iter(directions))
