@@ -128,7 +128,8 @@ class Climber:
             found = _nearer(found, self.climb(other))
         if found.verdict is not Verdict.WRONG:
             return found
-        alone = found.estimate.value == 0.0 or is_mixed(self.point.work[self.name])
+        still = abs(found.estimate.value) <= found.estimate.error
+        alone = still or is_mixed(self.point.work[self.name])
         if alone and self.point.has_coarse_places():
             return replace(found, verdict=Verdict.INCONCLUSIVE, reason=SWALLOWED)
         if self._complex_step_confirms(found, scale):
@@ -139,15 +140,14 @@ class Climber:
 
     def _with_conditioning(self, found: Comparison, scale: float) -> Comparison:
         """The comparison judged with what rounding on the way does to the slope, too."""
-        if found.estimate.local is not Local.SMOOTH:
-            return found
         point, name, rtol = self.point, self.name, self.point.rtol[self.name]
         ray, length, claimed = axis(point, name, self.flat, scale, self.part)
         if length == 0.0:
             return found
         v, oracle = ray.direction[name], found.estimate.oracle
         target = FAST_SHARE * rtol * abs(claimed) * length
-        nearly = found.relative_error < CONDITIONED
+        # Points on the other side of a kink have another slope.
+        nearly = found.relative_error < CONDITIONED and found.estimate.local is not Local.KINK
         slack = slope_wobble(point, name, v, target, oracle, nearly) / length
         if slack == 0.0:
             return found

@@ -140,7 +140,9 @@ def judge(
     if not math.isfinite(value) or not math.isfinite(error):
         return Verdict.INCONCLUSIVE, limit, estimate.note or estimate.local.value
     if estimate.local is Local.KINK:
-        return _judge_kink(claimed, estimate, limit)
+        return _judge_kink(
+            claimed, estimate, limit, rtol * scale if slack > LOST * scale else limit
+        )
     difference = abs(claimed - value)
     margin = error * (BLUNT_MARGIN if error > BLUNT * scale else 1.0)
     if slack > LOST * scale and max(error, negligible) < difference <= limit + error:
@@ -181,11 +183,16 @@ def _too_blunt(estimate: Estimate) -> str:
     return "the error bound of the estimate is larger than the limit"
 
 
-def _judge_kink(claimed: float, estimate: Estimate, limit: float) -> tuple[Verdict, float, str]:
+def _judge_kink(
+    claimed: float, estimate: Estimate, limit: float, undrowned: float
+) -> tuple[Verdict, float, str]:
     low, high = estimate.interval()
-    if low - limit <= claimed <= high + limit:
-        return Verdict.CORRECT, limit, ""
-    return Verdict.WRONG, limit, "claimed lies outside the one-sided slopes"
+    outside = max(low - claimed, claimed - high)
+    if outside > limit:
+        return Verdict.WRONG, limit, "claimed lies outside the one-sided slopes"
+    if outside > undrowned:
+        return Verdict.INCONCLUSIVE, limit, DROWNED
+    return Verdict.CORRECT, limit, ""
 
 
 OVERFLOWING = 1e150

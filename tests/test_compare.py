@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gradcheck.compare import claimed_slope, default_rtol, judge
+from gradcheck.compare import claimed_slope, compare, default_rtol, judge
 from gradcheck.result import Estimate, Local, Verdict
 
 CORRECT, WRONG, INCONCLUSIVE = Verdict.CORRECT, Verdict.WRONG, Verdict.INCONCLUSIVE
@@ -104,3 +104,12 @@ def test_claimed_rounding_grows_with_the_terms_and_not_with_their_sum():
     assert slope.value == 0.0
     assert slope.rounding > 1e-10
     assert claimed_slope(np.array([1, -1]), np.array([1e6, 1e6])).rounding == 0.0
+
+
+@pytest.mark.parametrize("slack", [0.5, np.inf])
+def test_a_claim_outside_a_kink_is_not_saved_by_rounding_that_may_excuse_anything(slack):
+    kink = Estimate(0.5, 0.5, "central differences", Local.KINK, 0.0, 1.0, 1e-9)
+    outside = compare("x", None, 1.4, kink, rtol=1e-7, slack=slack)
+    assert outside.verdict is Verdict.INCONCLUSIVE
+    assert compare("x", None, 0.7, kink, rtol=1e-7, slack=slack).verdict is Verdict.CORRECT
+    assert compare("x", None, 1.4, kink, rtol=1e-7, slack=1e-3).verdict is Verdict.WRONG

@@ -444,3 +444,41 @@ def test_a_factor_of_a_number_that_underflowed_is_no_mistake(x):
 
     for claimed in (backward, flushed):
         assert gradcheck.check_vjp(mish, claimed, (np.array([x]),)).verdict is not WRONG
+
+
+def test_values_that_a_huge_input_swallows_convict_no_claim():
+    def gap(anchor, near, far):
+        return np.sum((anchor - near) ** 2 - (anchor - far) ** 2, axis=1)
+
+    def triplet(anchor, near, far):
+        return np.sum(np.maximum(0, gap(anchor, near, far) + 0.5))
+
+    def backward(out_bar, anchor, near, far):
+        up = 2 * out_bar * (gap(anchor, near, far) + 0.5 > 0)[:, None]
+        return up * (far - near), up * (near - anchor), up * (anchor - far)
+
+    rng = np.random.default_rng(0)
+    for seed in range(5):
+        anchor = 4e16 * rng.uniform(-1, 1, (7, 2))
+        near = rng.choice([[0.5, -1.0], [2.0, 0.0]], size=7)
+        point = anchor, near, np.zeros((7, 2))
+        assert gradcheck.check_vjp(triplet, backward, point, seed=seed).verdict is not WRONG
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_triangle_whose_solution_grows_beyond_all_digits_accuses_nobody(seed):
+    rng = np.random.default_rng(seed)
+    a = rng.choice([-3.0, 3.0, 4.0, -4.0, 2.0], size=(48, 48))
+    b = rng.choice([0.0, 1.0, -1.0], size=48)
+
+    def triangle(a):
+        return np.tril(a, -1) + np.eye(len(a))
+
+    def solve(a, b):
+        return np.linalg.solve(triangle(a), b)
+
+    def backward(y_bar, a, b):
+        b_bar = np.linalg.solve(triangle(a).T, y_bar)
+        return np.tril(-np.outer(b_bar, solve(a, b)), -1), b_bar
+
+    assert gradcheck.check_vjp(solve, backward, (a, b), seed=seed).verdict is not WRONG
