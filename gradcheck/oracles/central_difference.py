@@ -8,7 +8,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from statistics import median
 
-from gradcheck.oracles.neville import RESOLVED, SAFETY_NOISE, Limit, Limits, extrapolate
+import numpy as np
+
+from gradcheck.oracles.bends import roughness
+from gradcheck.oracles.neville import (
+    RESOLVED,
+    SAFETY_NOISE,
+    Limit,
+    Limits,
+    extrapolate,
+    loudness,
+)
 from gradcheck.oracles.noise import granularity, projected_grain
 from gradcheck.oracles.ray import Ray
 from gradcheck.result import Estimate, Local, Rung
@@ -135,13 +145,15 @@ class _Ladder:
     def __init__(self, ray: Ray, noise: float) -> None:
         self.ray = ray
         self.measured = noise
-        self.grained = False
+        self.looked = 0
         self.ceiling = COARSEST_EXPONENT
         self.samples: dict[int, tuple[float, float]] = {}
         self.shown: list[Arrays] = []
+        self._moved: Arrays = {}
         self.missed: dict[int, float] = {}
         self._sides: dict[str, _Quotients] = {}
         self._limits: dict[str, Limits | None] = {}
+        self._structure: tuple[list[float], bool] | None = None
 
     @property
     def noise(self) -> float:
@@ -155,16 +167,25 @@ class _Ladder:
                 continue
             self.missed[exponent] = self.ray.missed(step)
             if self.missed[exponent] <= UNRESOLVED:
-                plus = self.ray.offset(step)
-                first = self.ray.last
-                self.samples[exponent] = (plus, self.ray.offset(-step))
-                if not self.shown and first and self.ray.last:
-                    self.shown = [first, self.ray.last]
+                (plus, above, news), (minus, below, more) = self._sample(step), self._sample(-step)
+                self.samples[exponent] = (plus, minus)
+                if (news or more) and above and below:
+                    self.shown += [above, below]
         self._forget()
+
+    def _sample(self, step: float) -> tuple[float, Arrays | None, bool]:
+        """The offset at a step, the outputs there, and whether some move for the first time."""
+        offset, outputs, news = self.ray.offset(step), self.ray.last, False
+        for name, moves in self.ray.moved.items() if outputs else ():
+            known = self._moved.get(name)
+            if known is None or np.any(moves & ~known):
+                self._moved[name] = moves if known is None else known | moves
+                news = True
+        return offset, outputs, news
 
     def _forget(self) -> None:
         """Drop what was made of other samples, or of another noise."""
-        self._sides, self._limits = {}, {}
+        self._sides, self._limits, self._structure = {}, {}, None
 
     def quotients(self, side: str) -> _Quotients:
         """Steps, quotients and noises of one side, where they are finite, coarse steps first."""
@@ -190,11 +211,16 @@ class _Ladder:
                 noises.append(max(noise, (EPS + missed[exponent]) * moved))
         return steps, quotients, noises
 
-    def _extrapolated(self, side: str, power: int) -> Limits | None:
+    def _extrapolated(self, side: str, power: int, rough: Sequence[float] = ()) -> Limits | None:
         hidden = self.ray.hidden() / 2.0 ** max(self.samples)
-        rounding = self.ray.rounding()
-        seen = self.measured or (rounding if self.ray.places > 1.0 else 0.0)
-        return extrapolate(*self.quotients(side), power, hidden, rounding, measured=seen)
+        rounding, seen = self.ray.rounding(), self._seen()
+        return extrapolate(
+            *self.quotients(side), power, hidden, rounding, measured=seen, rough=rough
+        )
+
+    def _seen(self) -> float:
+        """Noise that was measured; 0 where none was."""
+        return self.measured or (self.ray.rounding() if self.ray.places > 1.0 else 0.0)
 
     @property
     def central(self) -> Limits | None:
@@ -202,11 +228,31 @@ class _Ladder:
         if "central" not in self._limits:
             # A kink in the slope itself (Huber's, at its corner) leaves an error linear in the
             # step.
-            even, linear = (self._extrapolated("central", power) for power in (2, 1))
+            rough, _ = self.structure()
+            even, linear = (self._extrapolated("central", power, rough) for power in (2, 1))
             if even is not None and linear is not None and even.agree and linear.agree:
                 even = min(even, linear, key=_bound)
             self._limits["central"] = even
         return self._limits["central"]
+
+    def structure(self) -> tuple[list[float], bool]:
+        """What `roughness` says of the bends; nothing at a kink, which has no slope to be off."""
+        if self._structure is None:
+            steps, quotients, noises = self.quotients("central")
+            loud = loudness(noises, self.ray.rounding(), self._seen())
+            rough, unsettled = roughness(steps, quotients, self._bends(), loud)
+            bent = (unsettled or any(rough)) and not self.kinks()
+            self._structure = (rough, unsettled) if bent else ([], False)
+        return self._structure
+
+    def _bends(self) -> list[float]:
+        """Half of what the one-sided quotients differ by, where the central ones are finite."""
+        found = []
+        for exponent in sorted(self.samples, reverse=True):
+            plus, minus = self.samples[exponent]
+            if math.isfinite(plus - minus):
+                found.append((plus + minus) / (2.0 * 2.0**exponent))
+        return found
 
     @property
     def right(self) -> Limits | None:
@@ -242,7 +288,9 @@ class _Ladder:
     def unsettled(self) -> bool:
         """Whether finer rungs may contradict the best value, and finer ones yet would tell."""
         best = self.leading()
-        if best is None or not (best.agree and best.fine.unsettled):
+        if best is None or not best.agree:
+            return False
+        if not (best.fine.unsettled or self.structure()[1]):
             return False
         return not (self.stands_still() or self.kinks())
 
@@ -323,16 +371,16 @@ class _Ladder:
 
     def look_for_grain(self) -> None:
         """Raise the noise to the grain of the outputs, if some stand still that are quantised."""
-        if self.grained:
-            return
-        self.grained = True
-        if self.stands_still():
+        grain = 0.0
+        if self.looked == 0 and self.stands_still():
             self.climb(COARSEST_EXPONENTS)
             if self.ceiling > COARSEST_EXPONENT:
                 self.climb([self.ceiling])
             coarsest = [2.0**exponent for exponent in sorted(self.samples)[-2:]]
             grain = granularity(self.ray, coarsest) if self.has_moved() else 0.0
-        else:
+            self.looked = len(self.shown)
+        elif len(self.shown) > self.looked:
+            self.looked = len(self.shown)
             grain = projected_grain(self.ray.cotangent, self.shown, self.ray.centre)
         if grain > GRAINED * self.noise:
             self.measured = grain
@@ -377,6 +425,8 @@ class _Ladder:
         value, noise = best.fine.value, self.noise
         steps, quotients, _ = self.quotients("central" if self.central else "right")
         gaps = [abs(quotient - value) for quotient in quotients[: best.fine.rung + 1]]
+        if any(_falls_suddenly(pair, steps, noise) for pair in (gaps, self._bends())):
+            return True  # nothing is known of longer steps
         return any(
             one < STOOD * two and two > SUDDENLY * three and two * step > RESOLVED * noise
             for one, two, three, step in zip(gaps, gaps[1:], gaps[2:], steps[1:], strict=False)
@@ -388,6 +438,14 @@ class _Ladder:
             step, (plus, minus) = 2.0**exponent, self.samples[exponent]
             found.append(Rung(step, (plus - minus) / (2 * step), plus / step, -minus / step, noise))
         return tuple(found)
+
+
+def _falls_suddenly(sizes: Sequence[float], steps: Sequence[float], noise: float) -> bool:
+    """Whether what is seen at the longest step is all but gone at the next, beyond noise."""
+    if len(sizes) < 2:
+        return False
+    rest = max(abs(sizes[1]), noise / steps[1])
+    return abs(sizes[0]) > SUDDENLY * rest
 
 
 def estimate_slope(
@@ -443,17 +501,16 @@ def estimate_slope(
                 break
             coarse += RATIO_EXPONENT
             ladder.climb([coarse])
-            continue
-        if up and not unsettled and (ladder.noise_rules() or not down):
+        elif up and not unsettled and (ladder.noise_rules() or not down):
             coarse += ladder.stride(coarse, target)
             ladder.climb([coarse])
         elif down:
             fine -= RATIO_EXPONENT
             ladder.climb([fine])
-            ladder.look_for_grain()
         else:
             ladder.refine()
             break
+        ladder.look_for_grain()
     return _conclude(ladder)
 
 

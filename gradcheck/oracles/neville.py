@@ -66,6 +66,9 @@ SLOW_POWER = 0.6
 """Quotients that approach their limit with less than this power of the step converge slowly: the
 columns of the tableau, made for whole powers, do not help them."""
 
+ROUGH_SAFETY = 2.0
+"""How many times further a slope may be off than structure bends the function by (`bends`)."""
+
 RELATIVE_FLOOR = 1e-10
 """No difference quotient is trusted beyond this relative accuracy, however well rungs agree."""
 
@@ -143,6 +146,7 @@ def extrapolate(
     rounding: float = 0.0,
     *,
     measured: float = 0.0,
+    rough: Sequence[float] = (),
 ) -> Limits | None:
     """Limits of ``quotients`` as the step goes to 0, or ``None`` with too few rungs.
 
@@ -167,6 +171,8 @@ def extrapolate(
         Absolute rounding of the function values: what they move by beyond it is no noise of theirs.
     measured : float
         Noise of the function values that was seen, as a standard deviation; 0 where none was.
+    rough : sequence of float, optional
+        How far structure bends one-sided quotients, at each step (`bends.roughness`).
     """
     reached = len(steps) - FINER_RUNGS  # a value needs this many rungs below it
     if reached < 2:
@@ -191,12 +197,19 @@ def extrapolate(
         return value, error, left, drowned, k, SAFETY_NOISE * beyond / steps[k]
 
     one, other = _two_answers([value for _, value, _ in found], least, limit)
+    structured, apart = bool(rough) and one is other and rough[one[4]] > 0.0, 0.0
+    if structured:
+        least_rough = _least_rough(least, [ROUGH_SAFETY * rough[k] for k, _, _ in found], limit)
+        gap = abs(least_rough[0] - one[0])
+        if gap > least_rough[1] + one[1]:
+            apart = gap + one[1]  # which of the two is right is not known
+        one = other = least_rough
     steady, fine = Limit(*one), Limit(*other)
     finest = _resolved(steps, quotients, fine, rounding)[-DRIFTING:]
     drift = _drift(quotients, fine.value, finest)
     if drift > 0.0:
         drift += tails[finest[0]]
-    loud = _loud(noises, rounding, measured)
+    loud = loudness(noises, rounding, measured)
     departure, unsettled = _departure(steps, quotients, loud, fine)
     stops = unsettled and quotients[-1] == 0.0 and _bends_nearby(steps, quotients, fine)
     if stops:
@@ -207,9 +220,11 @@ def extrapolate(
         fine.error + creep,
         fine.error + DEPARTURE_SAFETY * departure,
         DRIFT_SAFETY * drift,
+        apart,
     )
-    drifts = max(drift, departure, creep) > fine.error
-    drifted = Limit(other[0], error, *other[2:6], drifts, unsettled, stops)
+    bent = ROUGH_SAFETY * rough[fine.rung] if rough else 0.0
+    drifts = structured or bent > 0.0 or max(drift, departure, creep) > fine.error
+    drifted = Limit(other[0], error + bent, *other[2:6], drifts, unsettled, stops)
     return Limits(drifted if one is other else steady, drifted)
 
 
@@ -263,7 +278,7 @@ def _drift(quotients: Sequence[float], value: float, finest: Sequence[int]) -> f
     return abs(gaps[-1]) if slow else 0.0
 
 
-def _loud(noises: Sequence[float], rounding: float, measured: float) -> list[float]:
+def loudness(noises: Sequence[float], rounding: float, measured: float) -> list[float]:
     """What noise does not move a function by, at each step.
 
     Where it is no more than rounding, it is measured better than by the last places alone.
@@ -364,6 +379,21 @@ def _slow_tails(
             ratio = last / (before - last) if slow else 0.0
             tails.append(ratio * whole)
     return tails
+
+
+def _least_rough(
+    least: Sequence[float], rough: Sequence[float], limit: Callable[[int], _Candidate]
+) -> _Candidate:
+    """The best candidate where all that structure takes from them counts."""
+    chosen, lowest = -1, math.inf
+    floors = [error + more for error, more in zip(least, rough, strict=True)]
+    for i in sorted(range(len(floors)), key=floors.__getitem__):
+        if floors[i] > lowest:
+            break
+        bound = limit(i)[1] + rough[i]
+        if chosen < 0 or (bound, i) < (lowest, chosen):
+            chosen, lowest = i, bound
+    return limit(chosen)
 
 
 def _two_answers(

@@ -87,7 +87,8 @@ def projected_grain(
     for name, u in cotangent.items():
         if seen and seen[0][name].dtype.kind == "f":
             values = [outputs[name] for outputs in seen]
-            grains = np.minimum.reduce([_last_bits(each) for each in values])
+            known = values if centre is None else [*values, centre[name]]
+            grains = np.minimum.reduce([_last_bits(each) for each in known])
             shown = np.isfinite(grains)
             if centre is not None:
                 shown &= np.logical_or.reduce([each != centre[name] for each in values])

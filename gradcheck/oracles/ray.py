@@ -54,6 +54,7 @@ class Ray:
         "failures",
         "inputs",
         "last",
+        "moved",
         "odd_outputs",
         "places",
         "rounding_at_centre",
@@ -76,6 +77,7 @@ class Ray:
         self.failures: list[Exception] = []
         self.odd_outputs: list[str] = []
         self.places = 1.0
+        self.moved: Arrays = {}
         self.last: Arrays | None = None
         self._centre = centre
         self._moving: Arrays = {}
@@ -170,7 +172,7 @@ class Ray:
     def offset(self, step: float) -> float:
         """``g(step) = <u, f(x + step v) - f(x)>``: one forward; notes which outputs move.
 
-        ``last`` is what came out.
+        ``last`` is what came out, and ``moved`` what of it differs from the centre.
         """
         self.last = outputs = self.outputs(step)
         if outputs is not None:
@@ -179,7 +181,7 @@ class Ray:
 
     def _note_moving(self, outputs: Arrays) -> None:
         for name in self.cotangent:
-            moves = outputs[name] != self.centre[name]
+            self.moved[name] = moves = outputs[name] != self.centre[name]
             known = self._moving.get(name)
             if known is not None:
                 moves = known | moves
