@@ -35,6 +35,49 @@ GRAINY = {
 }
 """No simple difference of these comes near their slope."""
 
+ONCE_DISHONEST = (
+    # Powers of entries far smaller than the steps: their slope shows at the finest rungs only.
+    Triple("sum of powers of three scales", 200025, True),
+    Triple("sum of powers of three scales", 200432, False),
+    Triple("sum of powers of three scales", 200470, False),
+    Triple("sum of powers of three scales", 600069, True),
+    Triple("sum of powers of three scales", 600088, False),
+    Triple("|x|^1.9", 200284, False),
+    # A corner of the slope inside the steps.
+    Triple("Huber near its corner", 200065, True),
+    Triple("Huber near its corner", 600279, True),
+    Triple("Huber near its corner", 600343, True),
+    # Outputs that move by grains of what they cancelled from, and at long steps only.
+    Triple("smaller root of a parabola", 200317, True),
+    Triple("smaller root of a parabola", 200532, False),
+    Triple("smaller root of a parabola", 600085, True),
+    Triple("float32 inside, beside a sine", 600061, True),
+    # Steps that happen to move the function by whole grains.
+    Triple("rounded to 9 decimals", 600093, True),
+    Triple("rounded to 12 decimals", 600173, True),
+    # Fine steps at which a part of the function stands still, and structure above them.
+    Triple("float32 inside, beside a sine", 200114, False),
+    Triple("float32 inside, beside a sine", 200242, False),
+    Triple("float32 running mean", 600203, True),
+    Triple("sigmoid 1e6 (x - 1)", 600156, False),
+    Triple("(1 - cos x) / x^2", 1002, False),
+)
+
+AS_SHARP_AS_BEFORE = (
+    Triple("sum of powers of three scales", 200025, True),
+    Triple("Huber near its corner", 200065, True),
+    Triple("|x|^1.9", 200284, False),
+    # Noise that comes in multiples of a grain moves both sides alike: its bends are zeros.
+    Triple("log(1 + x)", 200001, True),
+    Triple("log(1 + x)", 200018, False),
+    Triple("1 - tanh x", 200005, True),
+    Triple("fifty Euler steps", 200137, True),
+    Triple("tanh saturated", 200033, True),
+    Triple("log gamma of 1 + 1e-20", 200035, True),
+    # A few last places at the longest step are no sudden fall.
+    Triple("table of 97", 200077, True),
+)
+
 each_function = pytest.mark.parametrize("known", FUNCTIONS, ids=[known.name for known in FUNCTIONS])
 
 
@@ -82,6 +125,19 @@ def test_bounds_hold(known):
     outcomes = [run(Triple(known.name, seed, seed % 2 == 1)) for seed in SEEDS]
     lies = [outcome for outcome in outcomes if not outcome.honest]
     assert not lies, "\n".join(report(lies))
+
+
+@pytest.mark.parametrize("triple", ONCE_DISHONEST, ids=str)
+def test_a_bound_holds_where_it_once_did_not(triple):
+    outcome = run(triple)
+    assert outcome.honest, "\n".join(report([outcome]))
+
+
+@pytest.mark.parametrize("triple", AS_SHARP_AS_BEFORE, ids=str)
+def test_structure_and_grains_that_are_not_there_make_no_bound_blunt(triple):
+    outcome = run(triple)
+    assert outcome.honest
+    assert outcome.sharp, outcome.error
 
 
 def test_an_overconfident_estimate_is_called_dishonest(monkeypatch):
