@@ -149,7 +149,7 @@ class _Ladder:
         self.ceiling = COARSEST_EXPONENT
         self.samples: dict[int, tuple[float, float]] = {}
         self.shown: list[Arrays] = []
-        self._moved: Arrays = {}
+        self._still = {name: np.ones(np.shape(u), bool) for name, u in ray.cotangent.items()}
         self.missed: dict[int, float] = {}
         self._sides: dict[str, _Quotients] = {}
         self._limits: dict[str, Limits | None] = {}
@@ -176,11 +176,12 @@ class _Ladder:
     def _sample(self, step: float) -> tuple[float, Arrays | None, bool]:
         """The offset at a step, the outputs there, and whether some move for the first time."""
         offset, outputs, news = self.ray.offset(step), self.ray.last, False
-        for name, moves in self.ray.moved.items() if outputs else ():
-            known = self._moved.get(name)
-            if known is None or np.any(moves & ~known):
-                self._moved[name] = moves if known is None else known | moves
-                news = True
+        for name in tuple(self._still) if outputs else ():
+            still, moves = self._still[name], self.ray.moved[name]
+            if np.any(still & moves):
+                news, self._still[name] = True, still & ~moves
+                if not np.any(self._still[name]):
+                    del self._still[name]
         return offset, outputs, news
 
     def _forget(self) -> None:
@@ -236,13 +237,19 @@ class _Ladder:
         return self._limits["central"]
 
     def structure(self) -> tuple[list[float], bool]:
-        """What `roughness` says of the bends; nothing at a kink, which has no slope to be off."""
+        """What `roughness` says of the bends; at a kink the sides do not meet, for no structure."""
         if self._structure is None:
             steps, quotients, noises = self.quotients("central")
-            loud = loudness(noises, self.ray.rounding(), self._seen())
-            rough, unsettled = roughness(steps, quotients, self._bends(), loud)
-            bent = (unsettled or any(rough)) and not self.kinks()
-            self._structure = (rough, unsettled) if bent else ([], False)
+            loud, bends = loudness(noises, self.ray.rounding(), self._seen()), self._bends()
+            rough, unsettled = roughness(steps, quotients, bends, loud)
+            worst = max(rough, default=0.0)
+            meets = any(
+                abs(bend) + one / step < worst / 2
+                for bend, one, step in zip(bends, loud, steps, strict=True)
+            )
+            if worst > 0.0 and not meets and self.kinks():
+                rough = []
+            self._structure = rough if worst > 0.0 else [], unsettled
         return self._structure
 
     def _bends(self) -> list[float]:
