@@ -256,9 +256,9 @@ class _Ladder:
         """Half of what the one-sided quotients differ by, where the central ones are finite."""
         found = []
         for exponent in sorted(self.samples, reverse=True):
-            plus, minus = self.samples[exponent]
-            if math.isfinite(plus - minus):
-                found.append((plus + minus) / (2.0 * 2.0**exponent))
+            step, (plus, minus) = 2.0**exponent, self.samples[exponent]
+            if math.isfinite((plus - minus) / (2.0 * step)):
+                found.append((plus + minus) / (2.0 * step))
         return found
 
     @property

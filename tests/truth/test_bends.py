@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gradcheck.oracles import Ray, estimate_slope
 from gradcheck.oracles.bends import roughness
 
 STEPS = [2.0**-e for e in range(2, 30, 3)]
@@ -54,3 +55,11 @@ def test_the_last_rungs_alone_cannot_tell_structure_from_noise():
     rough, unsettled = roughness(STEPS[:4], still, bend, LOUD[:4])
     assert not any(rough)
     assert unsettled
+
+
+def test_quotients_that_overflow_at_fine_steps_are_left_out_of_every_list():
+    def steep(a):
+        return 1e305 * np.sign(a["x"])  # a jump: over a step of a millionth it overflows
+
+    ray = Ray(steep, {"x": np.zeros(1)}, {"x": np.ones(1)}, {"out": np.ones(1)})
+    assert not estimate_slope(ray).error < 1e290
