@@ -13,6 +13,7 @@ from gradcheck.estimating import FAST_SHARE, best_estimate, meets, per_unit
 from gradcheck.oracles import Ray, complex_step_slope, complex_step_value, quick_slope
 from gradcheck.oracles.central_difference import FINEST_EXPONENT
 from gradcheck.point import EPS, Point
+from gradcheck.relations.agreement import magnitude
 from gradcheck.result import Array, Comparison, Estimate, Local, Verdict
 from gradcheck.rounding import CONDITIONED, LONG_STEP, slope_wobble
 from gradcheck.trees import multi_index
@@ -33,6 +34,8 @@ UNMEASURED_CURVATURE = 1e-4
 ABOUT_THE_LIMIT = "the difference is about as large as the limit"
 
 SWALLOWED = "beside numbers this large rounding may swallow what a small one does"
+
+SATURATED = "the function stands still, and the slope claimed is one that rounding may hide"
 
 FINE_STRUCTURE = "the finest steps leave room for the claim, and longer ones pass over something"
 
@@ -132,11 +135,23 @@ class Climber:
         alone = still or is_mixed(self.point.work[self.name])
         if alone and self.point.has_coarse_places():
             return replace(found, verdict=Verdict.INCONCLUSIVE, reason=SWALLOWED)
+        if still and self._is_below_rounding(found.claimed, scale):
+            return replace(found, verdict=Verdict.INCONCLUSIVE, reason=SATURATED)
         if self._complex_step_confirms(found, scale):
             return replace(found, verdict=Verdict.INCONCLUSIVE, reason=CONTRADICTION)
         if self._finest_steps_confirm(found, scale):
             return replace(found, verdict=Verdict.INCONCLUSIVE, reason=FINE_STRUCTURE)
         return self._with_conditioning(found, scale)
+
+    def _is_below_rounding(self, claimed: float, scale: float) -> bool:
+        """Whether what is claimed is less than the last place of a number of the inputs' size.
+
+        ``logsumexp(x) - x[0]`` is 0, and stays so, where its slope is below the last place of one:
+        the function's own values do not tell what was rounded on the way to them.
+        """
+        sizes = max(magnitude(self.point.work[name]) for name in self.point.rtol)
+        weights = max(map(magnitude, self.point.cotangent.values()), default=0.0)
+        return abs(claimed) * scale * LONG_STEP <= EPS * sizes * weights
 
     def _with_conditioning(self, found: Comparison, scale: float) -> Comparison:
         """The comparison judged with what rounding on the way does to the slope, too."""

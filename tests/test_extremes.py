@@ -482,3 +482,30 @@ def test_a_triangle_whose_solution_grows_beyond_all_digits_accuses_nobody(seed):
         return np.tril(-np.outer(b_bar, solve(a, b)), -1), b_bar
 
     assert gradcheck.check_vjp(solve, backward, (a, b), seed=seed).verdict is not WRONG
+
+
+@pytest.mark.parametrize("z", [37.0, 50.0, 100.0])
+def test_a_loss_of_exactly_zero_hides_slopes_below_the_last_place_of_one(z):
+    def loss(x):
+        return special.logsumexp(x) - x[0]
+
+    def backward(y_bar, x):
+        p = special.softmax(x)
+        p[0] = -p[1:].sum()
+        return (y_bar * p,)
+
+    x = np.array([z, 0.0, 1.0])
+    for seed in range(5):
+        assert gradcheck.check_vjp(loss, backward, (x,), seed=seed).verdict is not WRONG
+
+
+@pytest.mark.parametrize("claimed", [1.0, 1e-9, 1e-14])
+def test_a_slope_claimed_for_an_entry_that_is_not_used_is_wrong_where_it_could_be_seen(claimed):
+    def rest(x):
+        return x[1:].sum()
+
+    def backward(y_bar, x):
+        return (y_bar * np.array([claimed, 1.0, 1.0]),)
+
+    result = gradcheck.check_vjp(rest, backward, (np.array([50.0, 0.0, 1.0]),), exhaustive=True)
+    assert result.verdict is WRONG
