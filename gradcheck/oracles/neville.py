@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 COLUMNS = 4
@@ -114,13 +114,37 @@ def tableau(quotients: Sequence[float], ratios: Sequence[float]) -> list[list[fl
     return rows
 
 
-def candidates(rows: Sequence[Sequence[float]]) -> Iterator[tuple[int, float, float]]:
-    """Every extrapolation with its truncation estimate, as ``(rung, value, truncation)``."""
+class _Graded(NamedTuple):
+    """Every extrapolation of a tableau: its rung, its value, its truncation, its least bound."""
+
+    rungs: list[int]
+    values: list[float]
+    truncations: list[float]
+    least: list[float]
+
+
+def _graded(
+    rows: Sequence[Sequence[float]], tails: Sequence[float], noises: Sequence[float]
+) -> _Graded:
+    """The extrapolations that differ from neighbours in the tableau by at least so much.
+
+    ``noises`` are those of the quotients of each rung.
+    """
+    found = _Graded([], [], [], [])
     for k in range(1, len(rows)):
-        row, above = rows[k], rows[k - 1]
-        yield k, row[0], abs(row[0] - above[0])
-        for m in range(1, len(row)):
-            yield k, row[m], max(abs(row[m] - row[m - 1]), abs(row[m] - above[m - 1]))
+        row, above, tail, noise = rows[k], rows[k - 1], tails[k], noises[k]
+        for m, value in enumerate(row):
+            truncation = abs(value - above[m - 1 if m else 0])
+            if m:
+                beside = abs(value - row[m - 1])
+                truncation = beside if not truncation > beside else truncation
+            truncation = SAFETY_TRUNCATION * (tail if tail > truncation else truncation)
+            error = truncation + noise + RELATIVE_FLOOR * abs(value)
+            found.rungs.append(k)
+            found.values.append(value)
+            found.truncations.append(truncation)
+            found.least.append(error if math.isfinite(error) else math.inf)
+    return found
 
 
 class Limits(NamedTuple):
@@ -181,25 +205,20 @@ def extrapolate(
     for k in range(1, reached):
         ratios.append(min(steps[k - 1] / steps[k], LARGEST_FACTOR) ** power)
     tails = _slow_tails(quotients, steps, noises)
-    found = list(candidates(tableau(quotients[:reached], ratios)))
-    lefts = [SAFETY_TRUNCATION * max(truncation, tails[k]) for k, _, truncation in found]
-    least = []
-    for left, (k, value, _) in zip(lefts, found, strict=True):
-        drowned = SAFETY_NOISE * noises[k] / steps[k] + hidden
-        error = left + drowned + RELATIVE_FLOOR * abs(value)
-        least.append(error if math.isfinite(error) else math.inf)
+    drowning = [SAFETY_NOISE * noises[k] / steps[k] + hidden for k in range(reached)]
+    rungs, values, lefts, least = _graded(tableau(quotients[:reached], ratios), tails, drowning)
 
     def limit(i: int) -> _Candidate:
-        (k, value, _), left = found[i], lefts[i]
+        k, value, left = rungs[i], values[i], lefts[i]
         loudest, beyond = _loudest(value, quotients[k + 1 :], steps[k + 1 :], noises[k])
         drowned = SAFETY_NOISE * loudest / steps[k] + hidden
         error = left + drowned + RELATIVE_FLOOR * abs(value)
         return value, error, left, drowned, k, SAFETY_NOISE * beyond / steps[k]
 
-    one, other = _two_answers([value for _, value, _ in found], least, limit)
+    one, other = _two_answers(values, least, limit)
     structured, apart = bool(rough) and one is other and rough[one[4]] > 0.0, 0.0
     if structured:
-        least_rough = _least_rough(least, [ROUGH_SAFETY * rough[k] for k, _, _ in found], limit)
+        least_rough = _least_rough(least, [ROUGH_SAFETY * rough[k] for k in rungs], limit)
         gap = abs(least_rough[0] - one[0])
         if gap > least_rough[1] + one[1]:
             apart = gap + one[1]  # which of the two is right is not known
