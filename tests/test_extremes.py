@@ -499,7 +499,7 @@ def test_a_loss_of_exactly_zero_hides_slopes_below_the_last_place_of_one(z):
         assert gradcheck.check_vjp(loss, backward, (x,), seed=seed).verdict is not WRONG
 
 
-@pytest.mark.parametrize("claimed", [1.0, 1e-9, 1e-14])
+@pytest.mark.parametrize("claimed", [1.0, 1e-4, -1e-6])
 def test_a_slope_claimed_for_an_entry_that_is_not_used_is_wrong_where_it_could_be_seen(claimed):
     def rest(x):
         return x[1:].sum()
