@@ -151,7 +151,8 @@ class Climber:
         """
         sizes = max(magnitude(self.point.work[name]) for name in self.point.rtol)
         weights = max(map(magnitude, self.point.cotangent.values()), default=0.0)
-        return abs(claimed) * scale * LONG_STEP <= EPS * sizes * weights
+        place = EPS * self.point.coarseness([self.name])
+        return abs(claimed) * scale * LONG_STEP <= place * sizes * weights
 
     def _with_conditioning(self, found: Comparison, scale: float) -> Comparison:
         """The comparison judged with what rounding on the way does to the slope, too."""
@@ -178,11 +179,15 @@ class Climber:
         if length == 0.0:
             return 0.0
         moved = abs(ray.offset(LONG_STEP))  # tells, too, which outputs move and count as noise
-        noise = max(ray.rounding(), EPS * moved if math.isfinite(moved) else 0.0)
+        rounding = ray.rounding()
         slopes = (abs(found.claimed), abs(found.estimate.value))
         steepest = max(slope for slope in slopes if math.isfinite(slope))
-        telling = ABOVE_NOISE * noise / steepest if steepest > 0.0 else 0.0
-        return max(telling, AS_GOOD_AS_ZERO)
+        if steepest == 0.0:
+            return AS_GOOD_AS_ZERO
+        telling = ABOVE_NOISE * max(rounding, EPS * moved if math.isfinite(moved) else 0.0)
+        if telling >= scale * steepest:  # it may curve so much that long steps tell nothing
+            telling = ABOVE_NOISE * rounding
+        return max(telling / steepest, AS_GOOD_AS_ZERO)
 
     def _finest_steps_confirm(self, found: Comparison, scale: float) -> bool:
         """Whether the shortest steps leave room for the claim: longer ones passed over something.

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck.climbing import is_mixed
 from gradcheck.compare import claimed_slope, compare, shares_of_quarters, slope_terms
-from gradcheck.directions import LARGE, coordinate_scales, direction
+from gradcheck.directions import AS_GOOD_AS_ZERO, LARGE, coordinate_scales, direction
 from gradcheck.entries import LADDERS, SMALL, Entries, gather_evidence, localise, look_at
 from gradcheck.estimating import FAST_SHARE, best_estimate, meets
 from gradcheck.hull import Membership, locate
@@ -18,6 +18,7 @@ from gradcheck.long_steps import long_difference
 from gradcheck.oracles import quick_slope
 from gradcheck.oracles.complex_step import ORACLE as COMPLEX_STEP
 from gradcheck.point import Point
+from gradcheck.relations.agreement import magnitude
 from gradcheck.result import (
     Array,
     Comparison,
@@ -68,6 +69,10 @@ CLEARLY = 4.0
 """A difference of so many limits along a direction must show in some entry."""
 
 TOO_FAR = "along a direction claim and estimate differ, and for no single entry"
+
+SQUARES_UNDERFLOW = 2.0**-511
+"""A slope is as good as zero where the estimate is, and products of two numbers of its size are no
+normal numbers: near the minimum of a sum of squares, say, nobody can measure it."""
 
 NOISE_SHARE = 1e-4
 """The jitter around a noisy function grows until noise is this share of what a sample shows."""
@@ -504,7 +509,9 @@ class _Resolver:
     def _by_entries(self, comparison: Comparison) -> Outcome:
         """One direction could not decide: single entries may."""
         x = self.point.work[self.name]
-        noisy = comparison.estimate.local is Local.NOISY and not is_mixed(x)
+        # Steps along zeros have the length of a guess: those of single entries may be far shorter.
+        guessed = is_mixed(x) or magnitude(x) < AS_GOOD_AS_ZERO
+        noisy = comparison.estimate.local is Local.NOISY and not guessed
         if x.size > SMALL or noisy:
             return self._inconclusive(comparison, comparison.reason)
         if not self.point.forward_mode:
@@ -687,7 +694,7 @@ def _is_zero(comparison: Comparison, rounding: float) -> bool:
         comparison.verdict is not Verdict.CORRECT
         and estimate.local in (Local.SMOOTH, Local.NOISY)
         and not estimate.note
-        and abs(comparison.claimed) <= rounding + doubt
+        and abs(comparison.claimed) <= max(rounding + doubt, SQUARES_UNDERFLOW)
         and math.isfinite(estimate.error)
         and abs(estimate.value) <= estimate.error + doubt
     )

@@ -509,3 +509,32 @@ def test_a_slope_claimed_for_an_entry_that_is_not_used_is_wrong_where_it_could_b
 
     result = gradcheck.check_vjp(rest, backward, (np.array([50.0, 0.0, 1.0]),), exhaustive=True)
     assert result.verdict is WRONG
+
+
+def two_layers(x, w, b):
+    return np.sum((np.maximum(x @ w, 0) + b) ** 2)
+
+
+def two_layers_backward(y_bar, x, w, b):
+    hidden = np.maximum(x @ w, 0)
+    z_bar = 2 * y_bar * (hidden + b)
+    return (z_bar * (x @ w > 0)) @ w.T, x.T @ (z_bar * (x @ w > 0)), z_bar.sum(axis=0)
+
+
+@pytest.mark.parametrize("tiny", [1e-228, 1e-170, 1e-89])
+def test_the_bottom_of_a_sum_of_squares_that_underflow_is_right(tiny):
+    x, w = np.full((3, 3), 2.4), np.zeros((3, 2))
+    w[0] = tiny
+    result = gradcheck.check_vjp(two_layers, two_layers_backward, (x, w, np.zeros(2)))
+    assert result.verdict is CORRECT
+
+
+def test_a_gradient_of_1e_89_that_is_three_times_too_large_is_wrong():
+    def tripled(y_bar, x, w, b):
+        x_bar, w_bar, b_bar = two_layers_backward(y_bar, x, w, b)
+        return 3 * x_bar, w_bar, b_bar
+
+    x, w = np.full((3, 3), 2.4), np.zeros((3, 2))
+    w[0] = 1e-89
+    result = gradcheck.check_vjp(two_layers, tripled, (x, w, np.zeros(2)))
+    assert result.verdict is WRONG
