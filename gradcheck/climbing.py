@@ -11,7 +11,7 @@ from gradcheck.compare import compare, judge
 from gradcheck.directions import AS_GOOD_AS_ZERO, OFF_GRID, along, coordinate_scales
 from gradcheck.estimating import FAST_SHARE, best_estimate, meets, per_unit
 from gradcheck.oracles import Ray, complex_step_slope, complex_step_value, quick_slope
-from gradcheck.oracles.central_difference import FINEST_EXPONENT
+from gradcheck.oracles.central_difference import FINEST_EXPONENT, FIRST_EXPONENTS
 from gradcheck.point import EPS, Point
 from gradcheck.relations.agreement import magnitude
 from gradcheck.result import Array, Comparison, Estimate, Local, Verdict
@@ -39,13 +39,18 @@ SATURATED = "the function stands still, and the slope claimed is one that roundi
 
 FINE_STRUCTURE = "the finest steps leave room for the claim, and longer ones pass over something"
 
-FINEST_STEPS = tuple(2.0 ** (FINEST_EXPONENT + k) for k in (2, 1, 0))
+FINEST_STEPS = (4.0, 2.0, 1.0)
 SIDES_WITH = 0.1
-"""The finest steps of a ladder speak for the claim if each has it between its slopes to both sides,
-or that much nearer to one than the estimate is: of three numbers of noise hardly any do."""
+"""The finest steps that see anything, in units of the shortest, speak for the claim if each has it
+between its slopes to both sides, or that much nearer to one than the estimate is: of three numbers
+of noise hardly any do."""
+
+SHORTEST_STEP = 2.0**FINEST_EXPONENT
+FINER_THAN = 2.0 ** FIRST_EXPONENTS[-1]
+"""A ladder starts with steps down to this one, and has seen what there is at longer ones."""
 
 SEEN = 16.0
-"""Roundings of the value by which claim and estimate must differ at the finest step."""
+"""Roundings of the value by which claim and estimate must differ at the shortest step."""
 
 CONTRADICTION = "the complex step is nearer to the claim than to the differences"
 
@@ -199,11 +204,12 @@ class Climber:
         if length == 0.0 or not math.isfinite(claimed) or found.estimate.local is Local.KINK:
             return False
         apart = abs(claimed - found.estimate.value) * length
-        if apart * FINEST_STEPS[-1] < SEEN * ray.rounding():
-            return False  # nothing would be seen at these steps
+        shortest = max(SHORTEST_STEP, SEEN * ray.rounding() / apart if apart > 0.0 else math.inf)
+        if shortest > FINER_THAN:
+            return False  # nothing would be seen at finer steps than those of every ladder
         near = SIDES_WITH * apart
         slope = claimed * length
-        sides = (sorted(_one_sided_quotients(ray, step)) for step in FINEST_STEPS)
+        sides = (sorted(_one_sided_quotients(ray, k * shortest)) for k in FINEST_STEPS)
         return all(low - near <= slope <= high + near for low, high in sides)
 
     def _complex_step_confirms(self, found: Comparison, scale: float) -> bool:

@@ -538,3 +538,21 @@ def test_a_gradient_of_1e_89_that_is_three_times_too_large_is_wrong():
     w[0] = 1e-89
     result = gradcheck.check_vjp(two_layers, tripled, (x, w, np.zeros(2)))
     assert result.verdict is WRONG
+
+
+@pytest.mark.parametrize("huge", [1e8, 1e10, 3e11])
+def test_a_slope_that_only_steps_below_a_huge_factor_see_is_looked_for_there(huge):
+    def gate(h, c):
+        return 0.5 * h + 0.5 * np.tanh(c * h)
+
+    def backward(y_bar, h, c):
+        slope = 0.5 * y_bar * (1 - np.tanh(c * h) ** 2)
+        return 0.5 * y_bar + slope * c, slope * h
+
+    def wrong(y_bar, h, c):
+        return backward(y_bar, h, c)[0], 2 * backward(y_bar, h, c)[1]
+
+    point = np.array([huge]), np.array([0.0])
+    for seed in range(3):
+        assert gradcheck.check_vjp(gate, backward, point, seed=seed).verdict is not WRONG
+    assert gradcheck.check_vjp(gate, wrong, (np.ones(1), np.zeros(1))).verdict is WRONG
