@@ -28,12 +28,15 @@ def cpu_seconds(action: Callable[[], Any], repetitions: int = 1) -> float:
     return (time.process_time() - started) / repetitions
 
 
-def interleaved(actions: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+def interleaved(
+    actions: Mapping[str, Callable[[], Any]], rounds: int, *, keep_freed_memory: bool = True
+) -> dict[str, list[float]]:
     """CPU seconds per call of every action, one timing each per round.
 
     In turn, because a machine gets slower and faster while it measures.
     """
-    _keep_freed_memory()
+    if keep_freed_memory:
+        _keep_freed_memory()
     repetitions = {name: _repetitions(action) for name, action in actions.items()}
     seconds: dict[str, list[float]] = {name: [] for name in actions}
     for _ in range(rounds):

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
 from benchmarks import networks
 from benchmarks.measuring import interleaved, medians
 from benchmarks.page import Table, ahead
-from benchmarks.peers import Answer, forget, installed, select
+from benchmarks.peers import Answer, forget, installed, named, select
 
 DIRECTIONAL = ("gradcheck", "gradcheck, no relations", "torch, fast", "jax", "autograd",
                "scipy check_grad, random")  # fmt: skip
 FULL = ("gradcheck, exhaustive", "gradcheck, exhaustive, vectorized", "torch",
         "scipy check_grad", "scipy.differentiate", "numdifftools", "naive loop")  # fmt: skip
 BATCHES = (8, 128)
+OF_ITS_OWN = 100_000
+"""Parameters of the network of which every checker is timed in a process of its own."""
+
 FULL_BATCH = 8
 FULL_ROUNDS = 3
 """A full check lasts: fewer rounds, and its figure is a ratio of ten and more."""
@@ -23,6 +30,7 @@ def tables(budget):
         *[_table(_directional(batch), budget.entries, budget.rounds, directional)
           for batch in BATCHES],
         _table(_in_one_vector(), budget.entries, budget.rounds, directional),
+        _fresh(min(OF_ITS_OWN, budget.entries[-1]), budget.rounds, directional),
     ]  # fmt: skip
 
 
@@ -107,6 +115,39 @@ def _calls_of(results, name):
     return " … ".join(dict.fromkeys([*seen[:1], *seen[-1:]])) or "—"
 
 
+def _fresh(parameters, rounds, peers):
+    ratios = {peer.name: _in_a_child(peer.name, parameters, rounds) for peer in peers}
+    ours = {name: ratio for name, ratio in ratios.items() if name.startswith("gradcheck")}
+    remarks = [
+        ahead([f"{name} ({ratio / ours[than]:.2f} of our time)" for name, ratio in ratios.items()
+               if name not in ours and ratio < ours[than]], work)
+        for than, work in (("gradcheck", "relations and all"),
+                           ("gradcheck, no relations", "relations left out"))
+    ]  # fmt: skip
+    return Table(
+        f"3d. One checker to a process, {parameters:,} parameters, batch of {BATCHES[-1]}",
+        "The network of table 3b. In a process of its own that never freed much memory, as a short "
+        "test is, every call pays for the pages of its large arrays, those of the floor too.",
+        ["checker", "time over the floor"],
+        [[name, f"{ratio:.2f}"] for name, ratio in ratios.items()],
+        remarks,
+    )
+
+
+def _in_a_child(name, parameters, rounds):
+    command = [sys.executable, "-m", "benchmarks.tables.cost", name, str(parameters), str(rounds)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def over_the_floor(name, parameters, rounds):
+    """CPU time of one checker over the floor, in this process as it is."""
+    problem, peer = networks.dense_network(parameters, BATCHES[-1]), named(name)
+    actions = {"floor": floor(problem), name: lambda: peer.judge(problem)}
+    seconds = medians(interleaved(actions, rounds, keep_freed_memory=False))
+    return seconds[name] / seconds["floor"]
+
+
 def _ratio(result, name):
     return f"{result[name][0]:.2f}" if name in result else "—"
 
@@ -135,7 +176,7 @@ def _full(budget):
     remarks = [ahead(_cheaper(results[n], "gradcheck, exhaustive"), f"with {n:,} parameters")
                for n in entries]  # fmt: skip
     return Table(
-        f"3d. Cost where every entry is measured, batch of {FULL_BATCH}",
+        f"3e. Cost where every entry is measured, batch of {FULL_BATCH}",
         "Time over the same floor; calls are forwards + backwards. torch builds the Jacobian of "
         "every output, one backward each; SciPy, numdifftools and the loop differentiate one "
         "random combination of the outputs, as gradcheck does. `vectorized` says that forward "
@@ -144,3 +185,7 @@ def _full(budget):
         rows,
         remarks,
     )
+
+
+if __name__ == "__main__":
+    print(json.dumps(over_the_floor(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))))
