@@ -141,8 +141,10 @@ def _fresh_table(parameters, several):
         "test is, every call pays for the pages of its large arrays, those of the floor too. How "
         f"many differs from process to process: medians of {PROCESSES}, and the least and most.",
         ["checker", "time over the floor", "least", "most"],
-        [[name, f"{ratio:.2f}", f"{min(several[name]):.2f}", f"{max(several[name]):.2f}"]
-         for name, ratio in ratios.items()],
+        [
+            [name, f"{ratio:.2f}", f"{min(several[name]):.2f}", f"{max(several[name]):.2f}"]
+            for name, ratio in ratios.items()
+        ],
         remarks,
     )
 
