@@ -87,11 +87,15 @@ def narrowed(scene: Scene) -> Iterator[Finding]:
     """
     if any(map(_fits_float32, (*scene.outputs.values(), *scene.cotangents.values()))):
         return
-    if any(np.any(np.abs(array) > CANCELLING) for _, array, _ in _float_pairs(scene)):
+    narrow = [
+        (name, grad)
+        for name, array, grad in _float_pairs(scene)
+        if array.dtype == np.float64 == grad.dtype and _fits_float32(grad)
+    ]
+    if not narrow or any(np.any(np.abs(x) > CANCELLING) for _, x, _ in _float_pairs(scene)):
         return
-    for name, array, grad in _float_pairs(scene):
-        both = array.dtype == np.float64 == grad.dtype
-        if both and _fits_float32(grad) and not _is_noise(scene, name, grad):
+    for name, grad in narrow:
+        if not _is_noise(scene, name, grad):
             yield failure(
                 "narrowed",
                 f"every entry of the gradient for {name} fits float32, though inputs, outputs and "

@@ -112,7 +112,10 @@ def _interchangeable(scene: Scene) -> list[str]:
     for name, array in scene.inputs.items():
         if is_differentiable(array):
             first.setdefault((array.shape, array.dtype), []).append(name)
-    return max(first.values(), key=len, default=[])
+    # The smallest of those that share a shape with as many: it shows there as well.
+    return max(
+        first.values(), key=lambda names: (len(names), -scene.inputs[names[0]].size), default=[]
+    )
 
 
 def _unequal(scene: Scene, names: list[str], got: Claims, expected: Claims) -> list[str]:
