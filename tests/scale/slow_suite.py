@@ -1,4 +1,4 @@
-"""Cases that tell when they start, and one that kills its process."""
+"""Cases that tell when they start and wait until they may end, and one that kills its process."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ def slow():
     fifo = os.open(os.environ["STARTED"], os.O_WRONLY | os.O_NONBLOCK)
     os.write(fifo, b"started\n")
     os.close(fifo)
+    if "MAY_END" in os.environ:
+        with open(os.environ["MAY_END"], "rb", buffering=0) as allowed:
+            allowed.read(1)
     x = np.random.default_rng(run_settings().stream_seed).normal(size=(30, 3))
     for row in x:
         gradcheck.assert_vjp(np.sin, lambda y_bar, x: y_bar * np.cos(x), {"x": row})

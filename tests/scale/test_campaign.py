@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import termios
+from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -200,6 +202,32 @@ def command(output: Path, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "gradcheck.cli", "campaign", *arguments, "-o", str(output)]
 
 
+@contextlib.contextmanager
+def cases_that_wait(tmp_path: Path, free: int) -> Iterator[tuple[dict[str, str], int, int]]:
+    """The environment of `slow_suite` in which no case but the first ``free`` ever ends by itself.
+
+    With it, descriptors: to read of every start, and to write a byte for each case that may end.
+    """
+    started, may_end = tmp_path / "started", tmp_path / "may_end"
+    os.mkfifo(started)
+    os.mkfifo(may_end)
+    starts, ends = (os.open(fifo, os.O_RDWR) for fifo in (started, may_end))  # they never close
+    os.write(ends, b"." * free)
+    environment = {**os.environ, "STARTED": str(started), "MAY_END": str(may_end)}
+    try:
+        yield environment, starts, ends
+    finally:
+        os.close(starts)
+        os.close(ends)
+
+
+def wait_for_starts(starts: int, count: int) -> int:
+    begun = b""
+    while begun.count(b"\n") < count:
+        begun += os.read(starts, 64)
+    return begun.count(b"\n")
+
+
 def cases_in(path: Path) -> list[str]:
     if not path.exists():
         return []
@@ -208,31 +236,21 @@ def cases_in(path: Path) -> list[str]:
 
 
 def test_a_killed_campaign_loses_at_most_the_cases_in_flight(tmp_path):
-    output, started = tmp_path / "x.jsonl", tmp_path / "started"
-    os.mkfifo(started)
-    environment = {**os.environ, "STARTED": str(started)}
+    output = tmp_path / "x.jsonl"
     arguments = ("tests.scale.slow_suite:ALL", "-n40", "--workers=1", "--examples=1")
-    listening = os.open(started, os.O_RDWR)  # for writing too, so that it never ends
-    with (
-        subprocess.Popen(
+    with cases_that_wait(tmp_path, free=8) as (environment, starts, _):
+        with subprocess.Popen(
             command(output, *arguments), env=environment, start_new_session=True
-        ) as campaign,
-        os.fdopen(os.dup(listening), "rb", buffering=0) as starts,
-    ):
-        begun = b""
-        while begun.count(b"\n") < 8:
-            begun += starts.read(64)
-        os.killpg(campaign.pid, signal.SIGKILL)
-        campaign.wait()
-        os.set_blocking(starts.fileno(), False)
-        begun += starts.read(4096) or b""
-    kept = cases_in(output)
-    assert 4 <= len(kept) < 40
-    assert begun.count(b"\n") - len(kept) <= 2  # one computing, one on its way
-    finished = subprocess.run(
-        command(output, *arguments), env=environment, check=True, capture_output=True, text=True
-    )
-    os.close(listening)
+        ) as campaign:
+            begun = wait_for_starts(starts, 9)
+            os.killpg(campaign.pid, signal.SIGKILL)
+        kept = cases_in(output)
+        assert 4 <= len(kept) <= 8
+        assert begun - len(kept) <= 2  # one computing, one on its way
+        del environment["MAY_END"]
+        finished = subprocess.run(
+            command(output, *arguments), env=environment, check=True, capture_output=True, text=True
+        )
     assert cases_in(output)[: len(kept)] == kept
     assert len(cases_in(output)) == len(set(cases_in(output))) == 40
     assert "40 cases checked 1 subject" in finished.stdout
@@ -253,19 +271,16 @@ def test_a_worker_that_dies_is_told_and_finished_cases_are_kept(tmp_path):
 
 
 def test_the_workers_of_a_killed_campaign_end_with_it(tmp_path):
-    started = tmp_path / "started"
-    os.mkfifo(started)
     arguments = ("tests.scale.slow_suite:ALL", "-n400", "--workers=2", "--examples=1")
     with (
-        subprocess.Popen(
-            command(tmp_path / "x.jsonl", *arguments), env={**os.environ, "STARTED": str(started)}
-        ) as campaign,
-        started.open("rb", buffering=0) as starts,
+        cases_that_wait(tmp_path, free=0) as (environment, starts, may_end),
+        subprocess.Popen(command(tmp_path / "x.jsonl", *arguments), env=environment) as campaign,
     ):
-        starts.read(1)
+        wait_for_starts(starts, 1)
         children = Path(f"/proc/{campaign.pid}/task/{campaign.pid}/children").read_text().split()
         ends = [os.pidfd_open(int(child)) for child in children]
         campaign.kill()
+        os.write(may_end, b"." * 400)
         for end in ends:
             assert select.select([end], [], [], PATIENCE)[0]
             os.close(end)
@@ -273,23 +288,17 @@ def test_the_workers_of_a_killed_campaign_end_with_it(tmp_path):
 
 
 def test_an_interrupted_campaign_says_how_to_go_on(tmp_path):
-    output, started = tmp_path / "x.jsonl", tmp_path / "started"
-    os.mkfifo(started)
+    output = tmp_path / "x.jsonl"
     arguments = ("tests.scale.slow_suite:ALL", "-n40", "--workers=1", "--examples=1")
-    listening = os.open(started, os.O_RDWR)
     with (
+        cases_that_wait(tmp_path, free=3) as (environment, starts, may_end),
         subprocess.Popen(
-            command(output, *arguments),
-            env={**os.environ, "STARTED": str(started)},
-            stderr=subprocess.PIPE,
-            text=True,
+            command(output, *arguments), env=environment, stderr=subprocess.PIPE, text=True
         ) as campaign,
-        os.fdopen(listening, "rb", buffering=0) as starts,
     ):
-        begun = b""
-        while begun.count(b"\n") < 3:
-            begun += starts.read(64)
+        wait_for_starts(starts, 4)
         campaign.send_signal(signal.SIGINT)
+        os.write(may_end, b"." * 40)
         _, said = campaign.communicate()
     assert campaign.returncode == 130
     assert said == "gradcheck: interrupted; a campaign goes on when the same command is run again\n"
