@@ -287,6 +287,15 @@ def test_the_workers_of_a_killed_campaign_end_with_it(tmp_path):
     assert len(ends) >= 2
 
 
+@pytest.fixture
+def interruptible():
+    """Children listen to SIGINT even where this run does not, as a job in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_campaign_says_how_to_go_on(tmp_path):
     output = tmp_path / "x.jsonl"
     arguments = ("tests.scale.slow_suite:ALL", "-n40", "--workers=1", "--examples=1")
