@@ -790,3 +790,9 @@ def test_an_infinite_claim_for_an_input_without_an_axis_is_judged():
     with np.errstate(all="ignore"):
         result = gradcheck.check_vjp(divide, backward, (np.array(2.0),))
     assert result.verdict is gradcheck.Verdict.WRONG
+
+
+def test_last_places_of_subnormal_numbers_are_no_disagreement():
+    tiny = np.array(3.469003961324e-312)
+    assert discrepancy(tiny, tiny + 2e-321) == 0.0
+    assert discrepancy(tiny, 1.001 * tiny) > 0.0

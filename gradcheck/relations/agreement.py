@@ -37,8 +37,9 @@ LARGE = 4096
 WORDS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 """Unsigned integers by their size in bytes."""
 
-UNDERFLOW = 16 * 2.0**-1074
-"""Subnormal numbers have an absolute rounding error; sixteen of it is no disagreement."""
+UNDERFLOW = 2.0**12 * 2.0**-1074
+"""Subnormal numbers have an absolute rounding error; four thousand of it are no disagreement: a
+number that was flushed may be multiplied afterwards, by the 745 beyond which exp underflows."""
 
 
 def same_bits(left: Array, right: Array) -> bool:
