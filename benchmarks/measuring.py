@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -62,6 +65,13 @@ M_TRIM_THRESHOLD): mallopt(3)."""
 def _repetitions(action):
     action()  # the first call pays for imports and caches
     return max(1, min(1000, round(SHORTEST / max(cpu_seconds(action), 1e-6))))
+
+
+def in_a_child(module: str, *arguments: object) -> Any:
+    """What a module prints last, as JSON, when it is run in a process of its own."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def medians(seconds: Mapping[str, list[float]]) -> dict[str, float]:

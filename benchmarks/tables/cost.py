@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from statistics import median
 
 from benchmarks import networks
-from benchmarks.measuring import interleaved, medians
+from benchmarks.measuring import in_a_child, interleaved, medians
 from benchmarks.page import Table, ahead
 from benchmarks.peers import Answer, forget, installed, named, select
 
@@ -16,11 +15,16 @@ DIRECTIONAL = ("gradcheck", "gradcheck, no relations", "torch, fast", "jax", "au
                "scipy check_grad, random")  # fmt: skip
 FULL = ("gradcheck, exhaustive", "gradcheck, exhaustive, vectorized", "torch",
         "scipy check_grad", "scipy.differentiate", "numdifftools", "naive loop")  # fmt: skip
+OURS = (("gradcheck", "relations and all"), ("gradcheck, no relations", "relations left out"))
+"""What the others are compared with, and what work that is."""
+
+THIS = "benchmarks.tables.cost"
 BATCHES = (8, 128)
 OF_ITS_OWN = 100_000
 """Parameters of the network of which every checker is timed in a process of its own."""
 
 PROCESSES = 5
+"""Of each checker: some processes pay for many pages, and some for few."""
 
 FULL_BATCH = 8
 FULL_ROUNDS = 3
@@ -95,8 +99,7 @@ def _table(subject, entries, rounds, peers):
              *[_ratio(results[n], peer.name) for n in entries]] for peer in peers]  # fmt: skip
     remarks = [
         ahead(_cheaper(results[n], than), f"{work}, with {n:,} parameters")
-        for than, work in (("gradcheck", "relations and all"),
-                           ("gradcheck, no relations", "relations left out"))
+        for than, work in OURS
         for n in entries
     ]  # fmt: skip
     return Table(
@@ -120,7 +123,7 @@ def _calls_of(results, name):
 
 def _fresh(parameters, rounds, peers):
     ratios = {
-        peer.name: [_in_a_child(peer.name, parameters, rounds) for _ in range(PROCESSES)]
+        peer.name: [in_a_child(THIS, peer.name, parameters, rounds) for _ in range(PROCESSES)]
         for peer in peers
     }
     return _fresh_table(parameters, ratios)
@@ -128,13 +131,8 @@ def _fresh(parameters, rounds, peers):
 
 def _fresh_table(parameters, several):
     ratios = {name: median(one) for name, one in several.items()}
-    ours = {name: ratio for name, ratio in ratios.items() if name.startswith("gradcheck")}
-    remarks = [
-        ahead([f"{name} ({ratio / ours[than]:.2f} of our time)" for name, ratio in ratios.items()
-               if name not in ours and ratio < ours[than]], work)
-        for than, work in (("gradcheck", "relations and all"),
-                           ("gradcheck, no relations", "relations left out"))
-    ]  # fmt: skip
+    result = {name: (ratio,) for name, ratio in ratios.items()}
+    remarks = [ahead(_cheaper(result, than), work) for than, work in OURS]
     return Table(
         f"3d. One checker to a process, {parameters:,} parameters, batch of {BATCHES[-1]}",
         "The network of table 3b. In a process of its own that never freed much memory, as a short "
@@ -147,12 +145,6 @@ def _fresh_table(parameters, several):
         ],
         remarks,
     )
-
-
-def _in_a_child(name, parameters, rounds):
-    command = [sys.executable, "-m", "benchmarks.tables.cost", name, str(parameters), str(rounds)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def over_the_floor(name, parameters, rounds):

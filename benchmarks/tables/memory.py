@@ -5,24 +5,25 @@ from __future__ import annotations
 import ctypes
 import gc
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 from benchmarks import networks
+from benchmarks.measuring import in_a_child
 from benchmarks.page import Table, ahead
 from benchmarks.peers import installed, named, select
 
 PEERS = ("gradcheck", "gradcheck, no relations", "torch, fast", "jax", "autograd",
          "scipy check_grad, random")  # fmt: skip
+THIS = "benchmarks.tables.memory"
 BATCH = 8
 THE_SUBJECT = "the network alone: 2 forwards and 1 backward"
 
 
 def tables(budget):
     parameters = budget.entries[-1]
-    growth = {THE_SUBJECT: _in_a_child(THE_SUBJECT, parameters)}
-    growth |= {peer.name: _in_a_child(peer.name, parameters)
+    growth = {THE_SUBJECT: in_a_child(THIS, THE_SUBJECT, parameters)}
+    growth |= {peer.name: in_a_child(THIS, peer.name, parameters)
                for peer in select(installed(), PEERS)}  # fmt: skip
     alone, _ = growth[THE_SUBJECT]
     inputs = networks.dense_network(parameters, BATCH).inputs.values()
@@ -45,12 +46,6 @@ def tables(budget):
             [ahead(less, "in memory")],
         )
     ]
-
-
-def _in_a_child(name, parameters):
-    command = [sys.executable, "-m", "benchmarks.tables.memory", name, str(parameters)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def measure(name, parameters):
