@@ -16,7 +16,7 @@ from gradcheck import recording
 from gradcheck.backends.styles import as_subject, named_inputs
 from gradcheck.compare import claimed_slope, default_rtol
 from gradcheck.diagnosis import explain
-from gradcheck.directions import gaussian, repeating_direction, seeded
+from gradcheck.directions import gaussian, scattered_direction, seeded
 from gradcheck.errors import GradientInconclusive, InvalidArgument, InvalidSubject, mismatch_type
 from gradcheck.exhaustive import check_every_entry
 from gradcheck.guilty_layer import find_guilty_layer
@@ -703,6 +703,7 @@ class _Check:
             axes=self.options.axes,
             batch=self.options.batch,
             another=self.options.another,
+            pristine=self.given,
             push_forward=push if callable(push) else None,
             renew=getattr(subject, "renew", None),
             normal=gaussian,
@@ -762,7 +763,7 @@ class _Check:
         """Let go of the second point at once if the claim there is right, as nearly always."""
         second = self._at_second_point(point)
         if self.scene is not None and second is not None and _roughly_right(second):
-            self.scene.release_second_point()
+            self.scene.settle_second_point(second.claims)
 
     def _at_second_point(self, point: Point) -> Point | None:
         """The second point with its claims; ``None`` where there are none, or it is settled."""
@@ -980,8 +981,11 @@ def _together(point: Point) -> tuple[Arrays, float, float]:
     directions = {}
     claimed = size = 0.0
     for name, gradient in point.claims.items():
-        directions[name] = repeating_direction(point.generator, point.work[name])
-        slope = claimed_slope(gradient, directions[name])
+        x = point.work[name]
+        places, moved = scattered_direction(point.generator, x)
+        directions[name] = np.zeros(x.shape, moved.dtype)
+        directions[name].reshape(-1)[places] = moved
+        slope = claimed_slope(gradient.reshape(-1)[places], moved)
         claimed += slope.value
         size += slope.size
     return directions, claimed, ROUGHLY * max(size, abs(claimed))

@@ -41,8 +41,8 @@ LARGE = 512
 drawing them, for large arrays many times as fast. Their 4096 distinct values are still far from the
 two of Rademacher's."""
 
-PERIOD = 4093
-"""A prime, for it is no multiple of a row."""
+SCATTERED = 1024
+"""Entries of a large array that a direction moves where only a gross error is looked for."""
 
 FIRST_ENTRIES = 64
 """Of a large array: enough to show that its entries are not all near each other."""
@@ -157,9 +157,16 @@ def direction(generator: np.random.Generator, x: Array) -> Array:
     return _scaled_to(x, gaussian(generator, x))
 
 
-def repeating_direction(generator: np.random.Generator, x: Array) -> Array:
-    """The same of `PERIOD` numbers, over and over: as random as it takes to see a gross error."""
-    return _scaled_to(x, np.resize(gaussian(generator, x.reshape(-1)[:PERIOD]), x.shape))
+def scattered_direction(generator: np.random.Generator, x: Array) -> tuple[Any, Array]:
+    """Where entries move, and how far: one of each stretch of a large array, that much farther.
+
+    As random as it takes to see a gross error. The places index the entries in C order.
+    """
+    stretch = x.size // SCATTERED
+    if stretch < 2:
+        return slice(None), direction(generator, x).reshape(-1)
+    places = np.arange(SCATTERED) * stretch + generator.integers(stretch, size=SCATTERED)
+    return places, math.sqrt(stretch) * direction(generator, x.reshape(-1)[places])
 
 
 def _scaled_to(x: Array, drawn: Array) -> Array:

@@ -421,12 +421,79 @@ def test_infinite_gradients_went_through_no_float32():
     assert failures(rounded, ["narrowed"]) == {"narrowed"}
 
 
-@pytest.mark.parametrize("size", [4, 4096])
-def test_the_default_relations_spend_the_same_calls_at_every_size(size):
+@pytest.mark.parametrize(("size", "backwards"), [(4, 5), (4096, 4)])
+def test_the_default_relations_spend_no_more_calls_at_any_size(size, backwards):
     inputs = {"x": normal(size, 3), "w": normal(3, 2), "b": normal(2)}
     scene = scene_of(dense, dense_backward, inputs)
     relate(scene)
-    assert (scene.subject.forwards, scene.subject.backwards) == (2, 5)
+    assert (scene.subject.forwards, scene.subject.backwards) == (2, backwards)
+
+
+ABOUT_COTANGENTS = (
+    "ignores the cotangent", "adds a constant", "uses its absolute value", "squares it",
+    "infinite times zero",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("case", ABOUT_COTANGENTS)
+def test_the_zeros_of_a_large_cotangent_tell_what_nothing_but_zeros_would(case, seed):
+    forward, backward, _, expected = WRONG[case]
+    scene = scene_of(forward, backward, {"x": normal(70, 80)}, seed)
+    assert expected in failures(scene), relate(scene)
+
+
+def test_a_large_mixed_cotangent_is_zero_in_a_quarter():
+    scene = scene_of(square, square_backward, {"x": normal(80, 100)})
+    assert np.count_nonzero(scene.mixed_cotangent == 0) == 2000
+    assert np.count_nonzero(scene.second_cotangent) == 8000
+
+
+def _told_apart(g, x, b, c):
+    g_sum = g.sum(0)
+    return g, np.zeros_like(b) if b is c else g_sum, g_sum
+
+
+SMALL_AND_ALIKE = {"x": normal(20, 4), "b": normal(4), "c": normal(4)}
+BIASED = (lambda x, b, c: x + b + c, lambda g, x, b, c: (g, g.sum(0), g.sum(0) + 0.0))
+
+
+def test_small_inputs_that_are_alike_are_one_array_at_the_second_point():
+    scene = scene_of(*BIASED, SMALL_AND_ALIKE)
+    assert failures(scene) == set()
+    assert scene.second_inputs["b"] is scene.second_inputs["c"]
+    wrong = scene_of(BIASED[0], _told_apart, SMALL_AND_ALIKE)
+    assert failures(wrong) == {"same-array"}
+
+
+@pytest.mark.parametrize("backward", [BIASED[1], _told_apart])
+def test_a_right_second_point_spares_the_calls_with_equal_arrays(backward):
+    result = gradcheck.check_vjp(BIASED[0], backward, SMALL_AND_ALIKE)
+    names = {finding.name for finding in result.findings if finding.severity is Severity.FAILURE}
+    assert names == (set() if backward is BIASED[1] else {"same-array"})
+    # The claim, the repeated and the second point's, a second cotangent, the mixed, the zero one.
+    if not names:
+        assert result.evaluations.relation_backwards == 5
+
+
+@pytest.mark.parametrize("refuse", ["forward", "backward", "infinite"])
+def test_small_inputs_that_must_differ_are_tied_nowhere(refuse):
+    def forward(x, b, c):
+        if refuse == "forward" and np.array_equal(b, c):
+            raise ValueError("b must not be c")
+        with np.errstate(divide="ignore"):
+            return x + (b - c if refuse != "infinite" else np.log(abs(b - c)))
+
+    def backward(g, x, b, c):
+        if refuse == "backward" and np.array_equal(b, c):
+            raise ValueError("b must not be c")
+        with np.errstate(divide="ignore"):
+            b_bar = g.sum(0) * (1 if refuse != "infinite" else 1 / (b - c))
+        return g, b_bar, -b_bar
+
+    scene = scene_of(forward, backward, SMALL_AND_ALIKE)
+    assert failures(scene) == set()
+    assert scene.second_inputs["b"] is not scene.second_inputs["c"]
 
 
 def test_declared_costs_bound_the_calls_of_a_passing_check():

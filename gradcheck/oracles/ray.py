@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from scipy.linalg.blas import dasum
 
 from gradcheck.trees import BLOCK, Array, Arrays, blocks, named_outputs
 
@@ -282,6 +283,12 @@ def _change(left: Array, right: Array) -> Array:
     return change.astype(np.float64) if change.dtype.itemsize < 8 else change
 
 
+def _sum_of_sizes(array: Array) -> float:
+    if array.size > 0 and array.dtype == np.float64:
+        return float(dasum(array.reshape(-1)))
+    return float(np.add.reduce(np.abs(array), axis=None))
+
+
 def rounding_of(cotangent: Inputs, outputs: Inputs) -> float:
     """One unit in the last place of every finite term of ``<u, f>``, added up.
 
@@ -294,10 +301,8 @@ def rounding_of(cotangent: Inputs, outputs: Inputs) -> float:
             output = outputs[name]
             if output.dtype.kind not in "fc":
                 continue
-            weights = np.abs(u)
-            terms = float(np.vdot(weights, np.abs(output)))
-            size = float(np.add.reduce(weights, axis=None))
+            terms, size = _sum_of_sizes(u * output), _sum_of_sizes(u)
             if not math.isfinite(terms):
-                terms = float(np.sum(weights * np.abs(output), where=np.isfinite(output)))
+                terms = float(np.sum(np.abs(u) * np.abs(output), where=np.isfinite(output)))
             total += float(np.finfo(output.dtype).eps) * terms + UNDERFLOW * max(1.0, size)
     return total

@@ -14,7 +14,6 @@ from gradcheck.relations.agreement import (
     discrepancy,
     epsilon,
     is_numeric,
-    largest,
     magnitude,
 )
 from gradcheck.relations.scene import Broken, Scene, mixture, numeric_claims
@@ -63,11 +62,20 @@ def _is_mixture(scene: Scene, name: str, got: Array | None) -> bool:
         flat, ones, others = got.reshape(-1), one.reshape(-1), other.reshape(-1)
         for part in blocks(got.size):
             expected = mixture(first, ones[part], second, others[part])
-            allowed = allowance(scene.eps) * magnitude(expected)
-            near = largest(expected - flat[part]) <= allowed  # never where something is infinite
-            if not near and not discrepancy(flat[part], expected) <= allowed:
+            if not _is_near(flat[part], expected, allowance(scene.eps)):
                 return False
     return True
+
+
+def _is_near(got: Array, expected: Array, allowed: float) -> bool:
+    """Whether no entry is off by more than a share of the largest expected one."""
+    gap = expected - got
+    # The length of the gap is no less than its largest entry, and the root mean square of what is
+    # expected no more than the largest there: both are one product each. Neither is below the other
+    # where something is infinite, or has underflown.
+    if gap.dtype.kind == "f" and gap.dot(gap) * gap.size < allowed**2 * expected.dot(expected):
+        return True
+    return discrepancy(got, expected) <= allowed * magnitude(expected)
 
 
 def disagreements(

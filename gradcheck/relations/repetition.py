@@ -129,7 +129,11 @@ class _Watch:
             for name, array in arrays.items()
             if array.flags.writeable
         ]
-        self.before = [array.copy() for _, _, array in self.live]
+        kept = scene.pristine or {}
+        self.before = [
+            np.asarray(kept[name]) if role == "input" and name in kept else array.copy()
+            for role, name, array in self.live
+        ]
         self.options = scene.options
         self.options_before = copy.deepcopy(dict(scene.options)) if scene.options else {}
 

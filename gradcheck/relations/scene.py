@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from gradcheck.relations.agreement import (
+    LARGE,
     epsilon,
     is_numeric,
     jittered,
@@ -27,6 +29,13 @@ SCALE_EXPONENT = 20
 
 SHRINK = 0.875
 """Factor to a second point where reversing would change nothing: exact, keeps every sign."""
+
+SMALL_SHARE = 8
+"""Inputs that can be passed for each other are one array at the second point where they are less
+than an eighth of all numbers: biases, not the two sides of a difference."""
+
+ZERO_SHARE = 4
+"""Of a large mixed cotangent a quarter, in one run, is exactly zero."""
 
 HUGE = 2.0**42
 """Beyond 4e12 a sum that should cancel leaves numbers of any size, as its terms are ordered: two
@@ -84,6 +93,8 @@ class Scene:
         A second point of the same domain. Without one, the arrays are reversed along all axes.
     push_forward : callable, optional
         ``push_forward(inputs, tangents)``, where the subject claims a jvp as well.
+    pristine : mapping of str to array, optional
+        Arrays of the same bits as ``inputs``, which the subject never sees.
     renew : callable, optional
         Makes a fresh subject, where it may keep state; ``subject.renew`` if it has one.
     normal : callable, optional
@@ -101,6 +112,7 @@ class Scene:
     batch: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     another: Mapping[str, Array] | None = None
+    pristine: Mapping[str, Array] | None = None
     push_forward: Callable[[Mapping[str, Array], Mapping[str, Array]], Any] | None = None
     renew: Callable[[], Subject] | None = None
     normal: Callable[[np.random.Generator, Array], Array] = _normal
@@ -108,6 +120,7 @@ class Scene:
     outputs: Arrays = field(init=False, repr=False)
     cotangents: Arrays = field(init=False, repr=False)
     reuses: bool = field(default=False, repr=False)
+    right_at_second_point: frozenset[str] = field(default=frozenset(), repr=False)
     heard: list[Any] = field(default_factory=list, repr=False)
     memo: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -185,6 +198,19 @@ class Scene:
         return self.shared("second_inputs", self._move)
 
     @property
+    def interchangeable(self) -> tuple[str, ...]:
+        """The inputs of one shape and dtype: of several such groups the largest in number.
+
+        Of those that are as many, the one of the smallest arrays.
+        """
+        return self.shared("interchangeable", self._find_interchangeable)
+
+    @property
+    def tied(self) -> tuple[str, ...]:
+        """The inputs that are one and the same array at the second point."""
+        return self.shared("tied", self._find_tied)
+
+    @property
     def second_output(self) -> Any:
         """The value at the second point."""
         return self.shared(
@@ -195,12 +221,20 @@ class Scene:
     @property
     def second_point_claim(self) -> Claims:
         """The claim at the second point, for the first cotangent."""
-        return self.shared(
-            "second_point_claim",
-            lambda: self.quietly(
-                lambda: self.vjp(self.second_inputs, self.cotangent, "at a second point")
-            ),
-        )
+        return self.shared("second_point_claim", lambda: self.quietly(self._claim_second_point))
+
+    def _claim_second_point(self) -> Claims:
+        try:
+            return self.vjp(self.second_inputs, self.cotangent, "at a second point")
+        except Broken:
+            if not self.tied:
+                raise
+        self._untie()
+        return self.vjp(self.second_inputs, self.cotangent, "at a second point")
+
+    def _untie(self) -> None:
+        self.release_second_point()
+        self.memo["tied"] = ()
 
     @property
     def repeated_output(self) -> Any:
@@ -276,6 +310,22 @@ class Scene:
         for key in ("second_inputs", "second_output", "second_point_claim"):
             self.memo.pop(key, None)
 
+    def shares_one_array(self) -> bool:
+        """Whether the claim at the second point is there, and for one array passed several times.
+
+        Where such a point is refused, the second point is another.
+        """
+        if not self.tied or not self.second_point_is_usable():
+            return False
+        with suppress(Broken):
+            _ = self.second_point_claim
+        return bool(self.tied)
+
+    def settle_second_point(self, right: Iterable[str]) -> None:
+        """Take the claims of ``right`` at the second point for right, and let go of the point."""
+        self.right_at_second_point = frozenset(right)
+        self.release_second_point()
+
     def second_point_differs(self) -> bool:
         """Whether there is a second point at all (integers alone cannot be moved)."""
         return any(not same_bits(self.inputs[k], v) for k, v in self.second_inputs.items())
@@ -285,6 +335,14 @@ class Scene:
         return self.shared("second_point_is_usable", self._second_point_is_usable)
 
     def _second_point_is_usable(self) -> bool:
+        if self._is_usable():
+            return True
+        if not self.tied:
+            return False
+        self._untie()
+        return self._is_usable()
+
+    def _is_usable(self) -> bool:
         try:
             return (
                 self.second_point_differs()
@@ -313,6 +371,13 @@ class Scene:
     def mixed_cotangent(self) -> Any:
         """The two cotangents, mixed by `factors`."""
         return self.shared("mixed_cotangent", lambda: self.combine(*self.factors))
+
+    @property
+    def mixes_zeros(self) -> bool:
+        """Whether the mixed cotangent is zero at some entries of every output, and not at all."""
+        return all(
+            array.size > LARGE for array in self.cotangents.values() if is_differentiable(array)
+        )
 
     @property
     def mixed_claim(self) -> Claims:
@@ -366,12 +431,41 @@ class Scene:
 
     def _draw_cotangent(self) -> Any:
         drawn = {name: self.random_like(array) for name, array in self.cotangents.items()}
+        if self.mixes_zeros:
+            for name, array in self.cotangents.items():
+                if is_differentiable(array):
+                    self._cancel_some(array, drawn[name])
         return like_output(drawn, self.output)
+
+    def _cancel_some(self, one: Array, other: Array) -> None:
+        """Choose a quarter of ``other`` so that it cancels when the two are mixed."""
+        first, second = self.factors
+        length = one.size // ZERO_SHARE
+        start = int(self.generator.integers(one.size - length + 1))
+        run = slice(start, start + length)
+        other.reshape(-1)[run] = (-first / second) * one.reshape(-1)[run]
 
     def _move(self) -> Arrays:
         if self.another is not None:
             return {name: frozen(np.array(array)) for name, array in self.another.items()}
-        return {name: frozen(_moved(np.asarray(array))) for name, array in self.inputs.items()}
+        moved = {name: _moved(np.asarray(array)) for name, array in self.inputs.items()}
+        moved.update(dict.fromkeys(self.tied, moved[self.tied[0]]) if self.tied else {})
+        return {name: frozen(array) for name, array in moved.items()}
+
+    def _find_interchangeable(self) -> tuple[str, ...]:
+        alike: dict[Any, list[str]] = {}
+        for name, array in self.inputs.items():
+            if is_differentiable(array):
+                alike.setdefault((array.shape, array.dtype), []).append(name)
+        groups = [tuple(names) for names in alike.values() if len(names) > 1]
+        groups.sort(key=lambda names: (-len(names), self.inputs[names[0]].size))
+        return groups[0] if groups else ()
+
+    def _find_tied(self) -> tuple[str, ...]:
+        names = self.interchangeable
+        moving = [array.size for array in self.inputs.values() if is_differentiable(array)]
+        tied = sum(self.inputs[name].size for name in names)
+        return names if self.another is None and SMALL_SHARE * tied < sum(moving) else ()
 
     def _jitter_value(self, way: int) -> Arrays:
         inputs = {name: jittered(np.asarray(array), way) for name, array in self.inputs.items()}

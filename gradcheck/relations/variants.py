@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -31,7 +30,6 @@ from gradcheck.trees import (
     SINGLE_OUTPUT,
     Array,
     Arrays,
-    is_differentiable,
     like_output,
     named_outputs,
 )
@@ -43,19 +41,19 @@ def same_array(scene: Scene) -> Iterator[Finding]:
     A backward that adds into a buffer it finds by identity, or that assigns where it must add,
     mixes up the two slots.
     """
-    names = _interchangeable(scene)
-    if len(names) < 2:
+    names = scene.interchangeable
+    if not names or (scene.tied and scene.right_at_second_point.issuperset(names)):
         return
+    is_made = scene.shares_one_array()
     one = np.array(scene.inputs[names[0]])
-    copies = {names[0]: one, **{k: one.copy() for k in names[1:]}}
+    shared = scene.second_inputs if is_made else {**scene.inputs, **dict.fromkeys(names, one)}
     try:
-        expected = _claim_with(scene, copies, "for two equal arrays")
+        expected = _claim_at(scene, _made_equal(scene, shared), "for two equal arrays")
     except Broken:
         return  # such a point is outside the domain: no fact about sharing
-    del copies  # as large as the inputs
     when = f"for one array passed as {' and '.join(names)}"
-    got = _claim_with(scene, dict.fromkeys(names, one), when)
-    for name in _unequal(scene, names, got, expected):
+    got = scene.second_point_claim if is_made else _claim_at(scene, shared, when)
+    for name in _unequal(scene, shared, got, expected):
         yield failure(
             "same-array",
             f"one array passed as {' and '.join(names)} gave "
@@ -101,31 +99,24 @@ def size_one(scene: Scene) -> Iterator[Finding]:
     yield from _with_length(scene, 1, "size-one-axis")
 
 
-def _claim_with(scene: Scene, arrays: Mapping[str, Array], when: str) -> Claims:
-    """The claim with some inputs replaced; the replacements are let go, for they may be large."""
-    inputs = {**scene.inputs, **arrays}
+def _made_equal(scene: Scene, inputs: Mapping[str, Array], way: int | None = None) -> Arrays:
+    """The inputs with copies of one for all that could be passed for it, moved by rounding."""
+    names = scene.interchangeable
+    one = inputs[names[0]] if way is None else jittered(inputs[names[0]], way)
+    return {**inputs, **{name: np.array(one) for name in names}}
+
+
+def _claim_at(scene: Scene, inputs: Mapping[str, Array], when: str) -> Claims:
     return scene.quietly(lambda: scene.vjp(inputs, scene.cotangent, when))
 
 
-def _interchangeable(scene: Scene) -> list[str]:
-    first: dict[Any, list[str]] = {}
-    for name, array in scene.inputs.items():
-        if is_differentiable(array):
-            first.setdefault((array.shape, array.dtype), []).append(name)
-    # The smallest of those that share a shape with as many: it shows there as well.
-    return max(
-        first.values(), key=lambda names: (len(names), -scene.inputs[names[0]].size), default=[]
-    )
-
-
-def _unequal(scene: Scene, names: list[str], got: Claims, expected: Claims) -> list[str]:
+def _unequal(scene: Scene, shared: Mapping[str, Array], got: Claims, expected: Claims) -> list[str]:
     """Names whose gradients differ by more than rounding, which a product with itself has less."""
 
     def moved(name: str, way: int) -> Array | None:
-        one = jittered(scene.inputs[names[0]], way)
-        copies = {k: one.copy() for k in names}
+        nearby = _made_equal(scene, shared, way)
         try:
-            return _claim_with(scene, copies, "for two equal arrays nearby").get(name)
+            return _claim_at(scene, nearby, "for two equal arrays nearby").get(name)
         except Broken:
             return None
 
