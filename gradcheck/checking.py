@@ -19,6 +19,7 @@ from gradcheck.diagnosis import explain
 from gradcheck.directions import gaussian, scattered_direction, seeded
 from gradcheck.errors import GradientInconclusive, InvalidArgument, InvalidSubject, mismatch_type
 from gradcheck.exhaustive import check_every_entry
+from gradcheck.glance import Look
 from gradcheck.guilty_layer import find_guilty_layer
 from gradcheck.jacobians import measured_jacobians
 from gradcheck.oracles import forward_slope, quick_slope
@@ -53,7 +54,10 @@ ABOUT_COTANGENTS = frozenset({"linear", "zero-cotangent", "cotangent-dtype", "ex
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a check is made; `check_vjp` says what each means."""
+    """How a check is made; `check_vjp` says what each means.
+
+    ``diagnose`` looks for entries and causes of what is wrong; ``look`` says how closely.
+    """
 
     rtol: float | None = None
     seed: int = 0
@@ -65,6 +69,7 @@ class Options:
     batch: str = ""
     another: Mapping[str, Array] | None = None
     diagnose: bool = True
+    look: Look = Look.CAREFUL
 
     def __post_init__(self) -> None:
         if self.rtol is not None and not _is_relative_error(self.rtol):
@@ -527,6 +532,8 @@ class _Check:
         warnings.simplefilter("ignore")  # what the subject says at x is noted already
         with np.errstate(all="ignore"):
             self._estimate(names)
+            if self.options.look is Look.GLANCE:
+                return
             self.counted.relating = True  # what follows are relations that need an estimate
             self._ties()
             self._second_point()
@@ -746,7 +753,9 @@ class _Check:
             )
         else:
             brief = not self.options.diagnose
-            self.outcomes = check_inputs(self.point, names, lenient=lenient, brief=brief)
+            self.outcomes = check_inputs(
+                self.point, names, lenient=lenient, brief=brief, look=self.options.look
+            )
         for outcome in self.outcomes:
             self.findings.extend(outcome.findings)
 

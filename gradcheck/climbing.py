@@ -57,6 +57,8 @@ CONTRADICTION = "the complex step is nearer to the claim than to the differences
 CONFIRMS = 1e-5
 """How much nearer to the claim than to the estimate a complex step must be to confirm it."""
 
+MUCH_NEARER = 2.0
+
 COMPLEX_STEPS = (2.0**-70, 2.0**-400)
 """The second is short beside what inputs of 1e50 make of it, and would underflow beside ones."""
 
@@ -232,11 +234,14 @@ class Climber:
 
 
 def _contradicts(ray: Ray, claimed: float, measured: float, error: float) -> bool:
-    """Whether the complex step, with what it may be off by, is nearer to the claim."""
+    """Whether the complex step, with what it may be off by, is much nearer to the claim.
+
+    One that ``abs`` made real is 0, as far from a claim of the wrong sign as from the right slope.
+    """
     sharp = complex_step_slope(ray)
     if sharp is None or abs(sharp.value - measured) <= sharp.error + error:
         return False
-    return abs(sharp.value - claimed) <= abs(sharp.value - measured)
+    return MUCH_NEARER * abs(sharp.value - claimed) <= abs(sharp.value - measured)
 
 
 def _one_sided_quotients(ray: Ray, step: float) -> tuple[float, float]:

@@ -87,7 +87,15 @@ def look_at(
             rows[flat, part] = climber.reconsidered(found, scales[flat])
             rescaled |= found.verdict is Verdict.WRONG is not rows[flat, part].verdict
         convicted |= rows[flat, part].verdict is Verdict.WRONG
-    return Entries(_table(x.shape, positions, rows), tuple(rows.values()), rescaled)
+    return entries_of(x.shape, rows, rescaled)
+
+
+def entries_of(
+    shape: tuple[int, ...], rows: dict[tuple[int, str], Comparison], rescaled: bool = False
+) -> Entries:
+    """Comparisons by C-order position and part, in rising order, with their table."""
+    positions = list(dict.fromkeys(flat for flat, _ in rows))
+    return Entries(_table(shape, positions, rows), tuple(rows.values()), rescaled)
 
 
 def _table(

@@ -13,6 +13,7 @@ from gradcheck.compare import claimed_slope, compare, shares_of_quarters, slope_
 from gradcheck.directions import AS_GOOD_AS_ZERO, LARGE, coordinate_scales, direction
 from gradcheck.entries import LADDERS, SMALL, Entries, gather_evidence, localise, look_at
 from gradcheck.estimating import FAST_SHARE, best_estimate, meets
+from gradcheck.glance import Look, glaring_mistake, glaring_non_finite
 from gradcheck.hull import Membership, locate
 from gradcheck.long_steps import long_difference
 from gradcheck.oracles import quick_slope
@@ -106,7 +107,12 @@ class Probe:
 
 
 def check_inputs(
-    point: Point, names: list[str], *, lenient: bool, brief: bool = False
+    point: Point,
+    names: list[str],
+    *,
+    lenient: bool,
+    brief: bool = False,
+    look: Look = Look.CAREFUL,
 ) -> list[Outcome]:
     """Check the claims for every named input: two forwards each where they are right.
 
@@ -118,7 +124,7 @@ def check_inputs(
     for name in names:
         probe = _probe(point, name)
         if probe is None:
-            outcomes[name] = _non_finite(point, name, brief=brief)
+            outcomes[name] = _non_finite(point, name, brief, look)
             continue
         sizes.append(probe.size)
         if probe.settled:
@@ -131,8 +137,13 @@ def check_inputs(
         around = Surroundings(point, tuple(names))
         for probe in doubtful:
             sharp = negligible * point.rtol[probe.name]
-            resolver = _Resolver(point, probe, around, doubted, sharp, lenient, brief)
-            outcomes[probe.name] = resolver.resolve()
+            seen = None if look is Look.CAREFUL or lenient else _at_a_glance(point, probe, brief)
+            if seen is None and look is Look.GLANCE:
+                seen = Outcome(probe.name, Verdict.INCONCLUSIVE)
+            if seen is None:
+                resolver = _Resolver(point, probe, around, doubted, sharp, lenient, brief)
+                seen = resolver.resolve()
+            outcomes[probe.name] = seen
     return [outcomes[name] for name in names]
 
 
@@ -189,6 +200,20 @@ def _turn(v: Array, signs: tuple[int, ...]) -> None:
             np.negative(quarter, out=quarter)
 
 
+def _at_a_glance(point: Point, probe: Probe, brief: bool) -> Outcome | None:
+    """The outcome for a gross mistake, where nothing but a mistake can be the reason."""
+    found = glaring_mistake(
+        point, probe.name, probe.direction, probe.claimed, probe.quick, probe.rounding, brief=brief,
+    )  # fmt: skip
+    if found is None:
+        return None
+    limit = point.rtol[probe.name] * probe.size + probe.rounding
+    along = Comparison(probe.name, None, probe.claimed, probe.quick, limit, Verdict.WRONG)
+    outcome = Outcome(probe.name, Verdict.WRONG, [along])
+    _blame(point, outcome, found)
+    return outcome
+
+
 def _settled(point: Point, probe: Probe) -> Outcome:
     limit = point.rtol[probe.name] * probe.size + probe.rounding
     comparison = Comparison(probe.name, None, probe.claimed, probe.quick, limit, Verdict.CORRECT)
@@ -203,7 +228,7 @@ def _is_finite(point: Point, name: str) -> bool:
     return point.forward_mode or all_finite(point.claims[name])
 
 
-def _non_finite(point: Point, name: str, *, brief: bool) -> Outcome:
+def _non_finite(point: Point, name: str, brief: bool, look: Look) -> Outcome:
     """The outcome for an input whose claim is not finite somewhere.
 
     Only the worst of it is looked at: a few of those entries, by a ladder each.
@@ -211,7 +236,9 @@ def _non_finite(point: Point, name: str, *, brief: bool) -> Outcome:
     gradient = point.claims[name].reshape(-1)
     bad = np.flatnonzero(~np.isfinite(gradient))
     chosen = [int(i) for i in bad[:NON_FINITE_LOOKED_AT]]
-    found = look_at(point, name, chosen, 0.0, 1 if brief else LADDERS)
+    found = None if look is Look.CAREFUL else glaring_non_finite(point, name, chosen)
+    if found is None:
+        found = look_at(point, name, chosen, 0.0, 1 if brief else LADDERS)
     outcome = Outcome(name, found.verdict, list(found.comparisons), table=found.table)
     if not _finite_forward(point) and not _log_zeros(point, name, chosen):
         # Where forward overflows, a right backward has nothing finite to return.
@@ -585,20 +612,9 @@ class _Resolver:
         return self._inconclusive(comparison, _doubt(found))
 
     def _blame(self, outcome: Outcome, found: Entries) -> None:
-        outcome.table = found.table
-        scales = coordinate_scales(self.point.work[self.name]).reshape(-1)
-        shape = self.point.work[self.name].shape
-
-        def excess(comparison: Comparison) -> float:
-            flat = np.ravel_multi_index(comparison.index or (), shape) if shape else 0
-            share = comparison.difference * scales[flat]
-            return -share if math.isfinite(share) else -math.inf
-
-        wrong = sorted((c for c in found.comparisons if c.verdict is Verdict.WRONG), key=excess)
-        if wrong:
-            if not self.brief:
-                wrong[0] = gather_evidence(self.point, wrong[0])
-            outcome.comparisons = [*wrong, *outcome.comparisons]
+        _blame(self.point, outcome, found)
+        if not self.brief and outcome.comparisons[0].index is not None:
+            outcome.comparisons[0] = gather_evidence(self.point, outcome.comparisons[0])
 
     def _convention(self, comparison: Comparison) -> Outcome:
         """Right at every generic point nearby: a convention at a kink, reported and let pass."""
@@ -654,6 +670,21 @@ class _Resolver:
             kinks=kinks,
             resolution=_resolution(comparison),
         )
+
+
+def _blame(point: Point, outcome: Outcome, found: Entries) -> None:
+    """Put the wrong entries first, the worst of them at the head."""
+    outcome.table = found.table
+    x = point.work[outcome.name]
+    scales = coordinate_scales(x).reshape(-1)
+
+    def excess(comparison: Comparison) -> float:
+        flat = np.ravel_multi_index(comparison.index or (), x.shape) if x.shape else 0
+        share = comparison.difference * scales[flat]
+        return -share if math.isfinite(share) else -math.inf
+
+    wrong = sorted((c for c in found.comparisons if c.verdict is Verdict.WRONG), key=excess)
+    outcome.comparisons = [*wrong, *outcome.comparisons]
 
 
 def one_hot(cotangent: Arrays, name: str, flat: int) -> Arrays:

@@ -15,8 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = {
     0: "result errors subject trees recording progress one_liner",
     1: "oracles compare hull directions relations diagnosis report strategies backends",
-    2: "point estimating long_steps rounding climbing entries surroundings probing exhaustive"
-    " guilty_layer tied jacobians transposed checking properties training cases campaign replay",
+    2: "point estimating long_steps rounding climbing entries surroundings glance probing"
+    " exhaustive guilty_layer tied jacobians transposed checking properties training cases"
+    " campaign replay",
     3: "pytest_plugin plugin_settings plugin_results hookspecs cli __init__",
 }
 LEVELS = {room: level for level, rooms in ROOMS.items() for room in rooms.split()}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from gradcheck import recording
 from gradcheck.errors import GradientMismatch, InvalidArgument, InvalidSubject
+from gradcheck.glance import Look
 from gradcheck.properties.kinds import kinds_of
-from gradcheck.properties.property import Property
 from gradcheck.properties.reproduction import reproduction_of
 from gradcheck.properties.search import Search
 from gradcheck.recording import unheard
@@ -17,13 +19,18 @@ from gradcheck.strategies.case import Case
 from gradcheck.strategies.reduction import reduced
 
 
-def failure(search: Search, kind: type[GradientMismatch]) -> GradientMismatch:
-    """The smallest case of one kind of failure, with all that can be said about it."""
+def failure(search: Search, kind: type[GradientMismatch]) -> GradientMismatch | None:
+    """The smallest case of one kind of failure, with all that can be said about it.
+
+    ``None`` where a hasty search took something for a failure that is none at a careful look.
+    """
     tested = search.tested
-    case = _smallest(tested, search.found[kind], kind)
+    case = _smallest(search, search.found[kind], kind)
     result = unheard(tested.check, case, diagnose=True)
     if result.verdict is Verdict.WRONG:
         result = replace(result, diagnoses=search.witnesses.causes(kind, result))
+    elif search.look is not Look.CAREFUL:
+        return None
     else:
         result = _flaky(result, tested.name)
     result = replace(result, reproduce=reproduction_of(tested, case))
@@ -31,15 +38,19 @@ def failure(search: Search, kind: type[GradientMismatch]) -> GradientMismatch:
     return kind(render(result), result)
 
 
-def _smallest(tested: Property, found: Case, kind: type[GradientMismatch]) -> Case:
-    def fails(case: Case) -> bool:
+def _smallest(search: Search, found: Case, kind: type[GradientMismatch]) -> Case:
+    """The smallest case that fails alike; at a glance, if the one that was found does so."""
+
+    def fails(case: Case, **changes: Any) -> bool:
         try:
-            result = unheard(tested.check, case)
+            result = unheard(search.check, case, **changes)
         except (InvalidSubject, InvalidArgument):
             return False
         return result.verdict is Verdict.WRONG and kind in kinds_of(result, case)
 
-    return reduced(found, fails, tested.specs, tested.axes)
+    at_a_glance = partial(fails, look=Look.GLANCE, relations=())
+    plain = search.look is not Look.CAREFUL and at_a_glance(found)
+    return reduced(found, at_a_glance if plain else fails, search.tested.specs, search.tested.axes)
 
 
 def _flaky(result: CheckResult, name: str) -> CheckResult:

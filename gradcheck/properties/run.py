@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradcheck import recording
-from gradcheck.errors import VacuousTest
+from gradcheck.errors import GradientMismatch, VacuousTest
+from gradcheck.glance import Look
 from gradcheck.properties.failure import failure
 from gradcheck.properties.kinds import together
 from gradcheck.properties.property import Property
@@ -26,14 +27,25 @@ def run(tested: Property) -> None:
         If (nearly) no example could have failed, or a mutant survives a self-test.
     """
     __tracebackhide__ = True
-    search = Search(tested, run_settings())
-    kinds = search.run()
-    if kinds:
-        search.witnesses.look_around(search.settings)
-        raise together(tested.name, [failure(search, kind) for kind in kinds])
+    search = Search(tested, run_settings(), Look.HASTY)
+    failures = _failures(search)
+    if search.found and not failures:
+        search = Search(tested, run_settings(), Look.CAREFUL)
+        failures = _failures(search)
+    if failures:
+        raise together(tested.name, failures)
     search.tally.require_information(tested.name)
     if tested.asked.self_test:
         _require_kills(tested, search.tally.kept)
+
+
+def _failures(search: Search) -> list[GradientMismatch]:
+    """What a search found, each with its smallest case, and looked at carefully."""
+    kinds = search.run()
+    if kinds:
+        search.witnesses.look_around(search.settings)
+    told = (failure(search, kind) for kind in kinds)
+    return [one for one in told if one is not None]
 
 
 def _require_kills(tested: Property, examples: Sequence[Case]) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import hypothesis
 
 from gradcheck.errors import GradientMismatch, InvalidSubject, leaves
+from gradcheck.glance import Look
 from gradcheck.one_liner import identifier
 from gradcheck.properties.kinds import kind_of
 from gradcheck.properties.profiles import Enough, hypothesis_settings, seed_of
@@ -35,8 +37,12 @@ SUBJECT_TRIALS = 20
 class Search:
     """The examples of one run, and the failures among them.
 
+    A hasty search tells gross mistakes at a glance; what it found wants a careful look.
+
     Attributes
     ----------
+    look : Look
+        How closely examples are looked at.
     found : dict
         The smallest failing case of every kind met.
     tally : Tally
@@ -45,9 +51,10 @@ class Search:
         Further failing cases, and for which options a point was wrong.
     """
 
-    def __init__(self, tested: Property, settings: RunSettings) -> None:
+    def __init__(self, tested: Property, settings: RunSettings, look: Look) -> None:
         self.tested = tested
         self.settings = settings
+        self.look = look
         self.tally = Tally()
         self.found: dict[type[GradientMismatch], Case] = {}
         self.witnesses = Witnesses(tested)
@@ -150,4 +157,8 @@ class Search:
 
     def _checked(self, case: Case) -> CheckResult:
         # What is tried while shrinking is no example that anyone asked for: nobody hears of it.
-        return unheard(self.tested.check, case) if self.found else self.tested.check(case)
+        return unheard(self.check, case) if self.found else self.check(case)
+
+    def check(self, case: Case, **changes: Any) -> CheckResult:
+        """Check a case as this search does, but for some options."""
+        return self.tested.check(case, **({"look": self.look} | changes))

@@ -12,6 +12,7 @@ from hypothesis import Phase
 
 from gradcheck.diagnosis import Trial, consensus, wrong_for_options
 from gradcheck.errors import GradientMismatch, InvalidArgument, InvalidSubject
+from gradcheck.glance import Look
 from gradcheck.properties.kinds import kinds_of
 from gradcheck.properties.profiles import Enough, hypothesis_settings
 from gradcheck.properties.property import Property
@@ -52,7 +53,7 @@ class _Witness:
         if self._answer is None:
             self._answer = {}
             with suppress(InvalidSubject, InvalidArgument):
-                result = unheard(tested.check, self.case, diagnose=True)
+                result = unheard(tested.check, self.case, diagnose=True, look=Look.HASTY)
                 if result.verdict is Verdict.WRONG:
                     self._answer = dict.fromkeys(kinds_of(result, self.case), result.diagnoses)
         return self._answer
