@@ -525,6 +525,9 @@ class _Check:
         if cotangent is None or not self._claim(output, cotangent, heard):
             return
         names = self._checkable()
+        self._set_scene(output, cotangent)
+        if self._is_wrong_at_a_glance(output, cotangent, names):
+            return
         self._relate(output, cotangent, names)
         if not names or any(finding.name.startswith("mutates-") for finding in self.findings):
             return
@@ -677,23 +680,45 @@ class _Check:
         message = f"{name!r} is empty: there is nothing to check in it."
         self.findings.append(Finding("empty-input", message, Severity.NOTE, name))
 
-    def _relate(self, output: Any, cotangent: Arrays, checkable: list[str]) -> None:
+    def _set_scene(self, output: Any, cotangent: Arrays) -> None:
+        """The claim as no later call can change it, and the scene of the relations, if any."""
         if self.forward_mode:
             return
-        chosen = self.options.relations
-        names = [name for name in (DEFAULT if chosen is None else chosen) if name != "finite"]
-
-        def settle() -> None:
-            self._settle_second_point(self._made_point(output, cotangent, checkable))
-
         self.seen = output, cotangent
-        if not names:  # a scene would be for a diagnosis only; but no call may change the claim
+        if not self._relations():  # a scene would be for a diagnosis only
             self.claim = {k: None if g is None else np.array(g) for k, g in self.claim.items()}
             return
         self.scene = self._make_scene(output, cotangent)
         self.claim = self.scene.claim  # the scene alone holds what was returned
+
+    def _relations(self) -> list[str]:
+        chosen = self.options.relations
+        return [name for name in (DEFAULT if chosen is None else chosen) if name != "finite"]
+
+    def _is_wrong_at_a_glance(self, output: Any, cotangent: Arrays, names: list[str]) -> bool:
+        """Whether estimates convict before relations are asked, where nobody wants the cause."""
+        hasty = self.options.look is not Look.CAREFUL and not self.options.diagnose
+        if not hasty or not names or self.forward_mode or self.findings:
+            return False
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            point = self._made_point(output, cotangent, names)
+            lenient = self.options.kinks == "lenient"
+            outcomes = check_inputs(point, names, lenient=lenient, brief=True, look=Look.GLANCE)
+        verdicts = {outcome.verdict for outcome in outcomes}
+        if Verdict.WRONG in verdicts or verdicts == {Verdict.CORRECT}:
+            self.outcomes = outcomes
+        return Verdict.WRONG in verdicts
+
+    def _relate(self, output: Any, cotangent: Arrays, checkable: list[str]) -> None:
+        if self.scene is None:
+            return
+
+        def settle() -> None:
+            self._settle_second_point(self._made_point(output, cotangent, checkable))
+
         self.counted.relating = True
-        self.findings.extend(relate(self.scene, names, after_second_point=settle))
+        self.findings.extend(relate(self.scene, self._relations(), after_second_point=settle))
         self.counted.relating = False
         self.scene.release_returned()
 
@@ -746,6 +771,8 @@ class _Check:
 
     def _estimate(self, names: list[str]) -> None:
         assert self.point is not None
+        if self.outcomes:  # a glance settled all
+            return
         lenient = self.options.kinks == "lenient"
         if self.options.exhaustive and not self.forward_mode:
             self.outcomes = check_every_entry(

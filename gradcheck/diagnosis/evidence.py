@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,12 +32,13 @@ BOUNDS = 3.0
 """How many error bounds of the estimate a prediction may be off."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View:
     """Claimed and estimated entries of one named input, one-dimensional and aligned with ``flat``.
 
     Entries whose estimate is unknown (no finite value or bound) are left out. ``wrong`` marks the
-    entries judged WRONG; ``right`` those that agree, the rest is undecided.
+    entries judged WRONG; ``right`` those that agree, the rest is undecided. What follows from these
+    is worked out once, for dozens of hypotheses ask for it.
     """
 
     case: Case
@@ -49,17 +51,17 @@ class View:
     wrong: Mask
     whole: bool
 
-    @property
+    @cached_property
     def precision(self) -> float:
         """Relative difference below which two numbers count as equal, from the claim's dtype."""
         return precision_of(self.case.claimed.get(self.name), self.case.inputs.get(self.name))
 
-    @property
+    @cached_property
     def mismatch(self) -> Array:
         """Claimed minus estimated."""
         return np.asarray(self.claimed - self.estimate)
 
-    @property
+    @cached_property
     def right(self) -> Mask:
         """Entries where claim and estimate agree, and the estimate knows what it says."""
         room = BOUNDS * self.error + self.precision * np.abs(self.estimate)
@@ -67,7 +69,7 @@ class View:
             agree = np.abs(self.mismatch) <= room
         return np.asarray(~self.wrong & ~self.vague & agree)
 
-    @property
+    @cached_property
     def is_elementwise(self) -> bool:
         """Whether each entry is known to reach one output entry only, and shares it with none."""
         known = self.case.jacobians.get(self.name)
@@ -77,28 +79,32 @@ class View:
         paths = (np.abs(known.estimate) > floor) | (known.claimed != 0)
         return bool(max(paths.sum(axis=0).max(), paths.sum(axis=1).max()) <= 1)
 
-    @property
+    @cached_property
     def vague(self) -> Mask:
         """Entries whose estimate has a bound as large as what it estimates: kinks, noise."""
         size = np.abs(self.estimate)
         return np.asarray(self.error > VAGUE * (size + size.max(initial=0.0)))
 
-    @property
+    @cached_property
     def finite(self) -> Mask:
         """Entries whose claim is finite."""
         return np.asarray(np.isfinite(self.claimed))
 
-    @property
+    @cached_property
     def silent(self) -> Mask:
         """Entries whose derivative is zero as far as the estimate can see."""
         return np.asarray(np.abs(self.estimate) <= BOUNDS * self.error + np.finfo(float).tiny)
+
+    @cached_property
+    def _most(self) -> Array:
+        """A share of what is to be explained, beyond which nothing agrees, however imprecise."""
+        return np.where(self.wrong & self.finite, CAP * np.abs(self.mismatch), np.inf)
 
     def agree(self, left: Array, right: Array, error: Array | float = 0.0) -> Mask:
         """Where two predictions of one number agree, given a bound on their error."""
         with np.errstate(invalid="ignore", over="ignore"):
             scale = np.maximum(np.abs(left), np.abs(right))
-            explained = np.where(self.wrong & self.finite, CAP * np.abs(self.mismatch), np.inf)
-            room = np.minimum(self.precision * scale, explained) + BOUNDS * np.asarray(error)
+            room = np.minimum(self.precision * scale, self._most) + BOUNDS * np.asarray(error)
             return np.asarray(np.abs(left - right) <= room)
 
     def explains(self, prediction: Array, error: Array | float = 0.0) -> Mask:
@@ -124,7 +130,7 @@ def precision_of(claimed: Array | None, value: Array | None) -> float:
     """
     coarse = float(np.finfo(np.float64).eps)
     for array in (claimed, value):
-        if array is not None and np.issubdtype(array.dtype, np.inexact):
+        if array is not None and array.dtype.kind in "fc":
             coarse = max(coarse, float(np.finfo(array.dtype).eps))
     return float(coarse**PRECISION_POWER)
 

@@ -111,8 +111,9 @@ def composed_term(view: View) -> Iterator[Diagnosis]:
         return
     if int(view.wrong.sum()) < LEAST_COMPOSED or (view.claimed == 0).all() or _is_multiple(view):
         return
+    told = np.where(live, np.abs(view.mismatch) / _noise(view), 0.0)
     for words, terms in _compositions(view):
-        place = _best_composition(view, terms, live)
+        place = _best_composition(view, terms, live, int(np.argmax(told)))
         if place is not None:
             index, constant, entries = place
             sentence = f"claimed {'lacks' if constant < 0 else 'has too much'} the term "
@@ -159,15 +160,21 @@ def _atoms(view: View) -> tuple[list[str], Array]:
     return list(found), stacked
 
 
-def _best_composition(view: View, terms: Array, live: Mask) -> tuple[int, float, int] | None:
-    """The first term that what is left is a nice multiple of, the multiple, and by how many."""
+def _best_composition(
+    view: View, terms: Array, live: Mask, best: int
+) -> tuple[int, float, int] | None:
+    """The first term that what is left is a nice multiple of, the multiple, and by how many.
+
+    ``best`` is the entry that tells the multiple best.
+    """
     if not len(terms):
         return None
-    best = int(np.argmax(np.where(live, np.abs(view.mismatch) / _noise(view), 0.0)))
     with np.errstate(all="ignore"):
         constants = view.mismatch[best] / terms[:, best]
         nice = np.abs(np.abs(constants)[:, None] / np.array(NICE) - 1).min(axis=1) < NICELY
         chosen = np.flatnonzero(nice)
+        if not chosen.size:
+            return None
         off = np.abs(constants[chosen, None] * terms[chosen] - view.mismatch)
         rough = off <= ROUGHLY * np.abs(view.mismatch)
     for index in chosen[rough[:, live].all(axis=1)]:

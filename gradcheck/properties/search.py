@@ -108,7 +108,7 @@ class Search:
                 return
             self._trials += 1
         known = self._failing.get(key) if case.is_written_in_full else None
-        kind = known or self._failure(case, key)
+        kind = known or self._failure(case, key, shrinking)
         if kind is None:
             return
         if kind not in self.found:
@@ -117,11 +117,11 @@ class Search:
             self.found[kind] = case
         raise kind(f"{self.tested.name}: wrong")
 
-    def _failure(self, case: Case, key: str) -> type[GradientMismatch] | None:
+    def _failure(self, case: Case, key: str, shrinking: bool) -> type[GradientMismatch] | None:
         """Check an example: the kind of its failure, or ``None``, counted."""
         __tracebackhide__ = True
         try:
-            result = self._checked(case)
+            result = self._checked(case, shrinking)
         except InvalidSubject as error:
             if not isinstance(error.__cause__, REFUSALS):
                 self._failing[key] = None
@@ -155,9 +155,14 @@ class Search:
         known = {repr(found.options) for found in self.found.values()}
         return self.tested.draws_subjects or repr(case.options) not in known
 
-    def _checked(self, case: Case) -> CheckResult:
-        # What is tried while shrinking is no example that anyone asked for: nobody hears of it.
-        return unheard(self.check, case) if self.found else self.check(case)
+    def _checked(self, case: Case, shrinking: bool) -> CheckResult:
+        if not self.found:
+            return self.check(case)
+        # Further bugs are looked for as long as they are plain; what is not may wait for the next
+        # run, when the first is mended. And these are no examples that anyone asked for: nobody
+        # hears of them.
+        plain = self.look is Look.HASTY and not shrinking
+        return unheard(self.check, case, **({"look": Look.GLANCE} if plain else {}))
 
     def check(self, case: Case, **changes: Any) -> CheckResult:
         """Check a case as this search does, but for some options."""
