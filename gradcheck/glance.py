@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.climbing import axis, entry_slack, is_mixed, quick_entry
+from gradcheck.climbing import axis, is_mixed, quick_entry
 from gradcheck.directions import coordinate_scales
 from gradcheck.entries import SMALL, Entries, entries_of
 from gradcheck.oracles import Ray, quick_slope
@@ -19,7 +19,8 @@ from gradcheck.result import Array, Comparison, Estimate, Verdict
 from gradcheck.rounding import (
     SLOPE_SAFETY,
     SLOPE_WOBBLES,
-    measured_wobble,
+    WOBBLE_SAFETY,
+    claims_nearby,
     nudged_inputs,
     slope_wobble,
 )
@@ -94,12 +95,13 @@ def glaring_mistake(
     ray = point.centred_ray({name: direction})
     if not (_is_smooth(ray, quick.value, allowed) and _is_steady(point, ray, quick.value, allowed)):
         return None
-    wobble = measured_wobble(point).get(name)
+    wobble = _wobble(point, name)
     if wobble is None or not np.linalg.norm(wobble * np.abs(direction)) <= allowed:
         return None
+    slack = wobble.reshape(-1)
     if brief:
-        return _one_accused(point, name, direction, quick.value)
-    return _all_looked_at(point, name, direction, quick.value, allowed)
+        return _one_accused(point, name, direction, quick.value, slack)
+    return _all_looked_at(point, name, direction, quick.value, allowed, slack)
 
 
 def glaring_non_finite(point: Point, name: str, places: Sequence[int]) -> Entries | None:
@@ -152,7 +154,16 @@ def _is_steady(point: Point, ray: Ray, slope: float, allowed: float) -> bool:
     return slope_wobble(point, name, direction, 0.0, ORACLE, nearly=False) <= allowed
 
 
-def _one_accused(point: Point, name: str, direction: Array, slope: float) -> Entries | None:
+def _wobble(point: Point, name: str) -> Array | None:
+    """How far claims a few last places away are from each other and from the one at the point."""
+    nearby = [claims_nearby(point, salt).get(name) for salt in SLOPE_WOBBLES]
+    several = [point.claims[name], *(g for g in nearby if g is not None)]
+    return WOBBLE_SAFETY * np.ptp(several, axis=0) if len(several) > len(nearby) else None
+
+
+def _one_accused(
+    point: Point, name: str, direction: Array, slope: float, slack: Array
+) -> Entries | None:
     """One entry, found by halves of which that with the larger mistake is halved again."""
     flat = direction.reshape(-1)
     group = np.arange(flat.size)
@@ -165,7 +176,7 @@ def _one_accused(point: Point, name: str, direction: Array, slope: float) -> Ent
     flat_index = int(group[0])
     scale = float(coordinate_scales(point.work[name]).reshape(-1)[flat_index])
     row = quick_entry(point, name, flat_index, scale, "")
-    if not _is_accused(point, row, flat_index, scale):
+    if not _is_accused(point, row, flat_index, scale, slack):
         return None
     wrong = replace(row, verdict=Verdict.WRONG)
     return entries_of(direction.shape, {(flat_index, ""): wrong})
@@ -184,7 +195,7 @@ class _Part:
 
 
 def _all_looked_at(
-    point: Point, name: str, direction: Array, slope: float, allowed: float
+    point: Point, name: str, direction: Array, slope: float, allowed: float, slack: Array
 ) -> Entries | None:
     """All entries, if the worst is grossly wrong, and their slopes add up to the direction's."""
     x = point.work[name]
@@ -194,17 +205,17 @@ def _all_looked_at(
     if not abs(float(slopes @ direction.reshape(-1)) - slope) <= allowed:
         return None
     worst = int(np.argmax(np.array([row.difference for row in rows]) * scales))
-    if not _is_accused(point, rows[worst], worst, float(scales[worst])):
+    if not _is_accused(point, rows[worst], worst, float(scales[worst]), slack):
         return None
     rows[worst] = replace(rows[worst], verdict=Verdict.WRONG)
     return entries_of(x.shape, {(flat, ""): row for flat, row in enumerate(rows)})
 
 
-def _is_accused(point: Point, row: Comparison, flat: int, scale: float) -> bool:
+def _is_accused(point: Point, row: Comparison, flat: int, scale: float, slack: Array) -> bool:
     """Whether the claim for one entry is grossly wrong, and its slope one to both sides."""
     name, slope = row.input, row.estimate.value
     allowed = _allowed(row.claimed, slope)
-    if not row.estimate.error + entry_slack(point, name, flat) <= allowed:
+    if not row.estimate.error + slack[flat] <= allowed:
         return False
     ray, length, _ = axis(point, name, flat, scale, "")
     return _is_smooth(ray, slope * length, allowed * length)

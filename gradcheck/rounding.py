@@ -64,7 +64,7 @@ def measured_wobble(point: Point) -> dict[str, Array]:
     """How far the claims for each entry lie apart where all numbers move in their last places."""
     if point.wobble is not None:
         return point.wobble
-    inside = (claims for salt in WOBBLES if (claims := _claims_nearby(point, salt)))
+    inside = (claims for salt in WOBBLES if (claims := claims_nearby(point, salt)))
     several = list(itertools.islice(inside, ENOUGH_WOBBLES))
     if len(several) < 2:
         point.wobble = {name: UNKNOWN_WOBBLE * np.abs(g) for name, g in point.claims.items()}
@@ -82,7 +82,7 @@ def _add_multiples(point: Point, nearby: dict[str, Array]) -> None:
 
     That is rounding up to a few last places of the cotangent.
     """
-    found = [claims for factor in MULTIPLES if (claims := _claims_nearby(point, 1, factor))]
+    found = [claims for factor in MULTIPLES if (claims := claims_nearby(point, 1, factor))]
     most = WOBBLE_SAFETY * EPS * max(map(magnitude, point.cotangent.values()), default=0.0)
     assert point.wobble is not None
     for name, apart in point.wobble.items():
@@ -130,7 +130,7 @@ def _apart(claim: Array, nearby: list[Array]) -> Array:
     return np.where((claim == 0.0) & rare, 0.0, apart)
 
 
-def _claims_nearby(point: Point, salt: int | None, factor: float = 1.0) -> dict[str, Array]:
+def claims_nearby(point: Point, salt: int | None, factor: float = 1.0) -> dict[str, Array]:
     """The claims a few last places away; none where the domain ends here, to the last place."""
     cotangent = {name: factor * nudged(u, salt) for name, u in point.cotangent.items()}
     found = _claims_at(point, nudged_inputs(point, salt), cotangent)
