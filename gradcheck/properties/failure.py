@@ -16,7 +16,11 @@ from gradcheck.recording import unheard
 from gradcheck.report.terminal import render
 from gradcheck.result import CheckResult, Finding, Verdict
 from gradcheck.strategies.case import Case
-from gradcheck.strategies.reduction import reduced
+from gradcheck.strategies.reduction import Kind, reduced
+
+CLOSER_TRIALS = 12
+"""Checks spent on cases that are not wrong at a glance, of a failure that was: each is many times
+as dear."""
 
 
 def failure(search: Search, kind: type[GradientMismatch]) -> GradientMismatch | None:
@@ -48,9 +52,15 @@ def _smallest(search: Search, found: Case, kind: type[GradientMismatch]) -> Case
             return False
         return result.verdict is Verdict.WRONG and kind in kinds_of(result, case)
 
+    reduce = partial(reduced, specs=search.tested.specs, axes=search.tested.axes)
     at_a_glance = partial(fails, look=Look.GLANCE, relations=())
-    plain = search.look is not Look.CAREFUL and at_a_glance(found)
-    return reduced(found, at_a_glance if plain else fails, search.tested.specs, search.tested.axes)
+    if search.look is Look.CAREFUL or not at_a_glance(found):
+        return reduce(found, fails)
+    case = reduce(found, at_a_glance, kinds=[Kind.SMALLER])
+    case = reduce(case, fails, kinds=[Kind.SMALLER], most_trials=CLOSER_TRIALS)
+    if at_a_glance(case):
+        return reduce(case, at_a_glance, kinds=[Kind.SIMPLER])
+    return reduce(case, fails, kinds=[Kind.SIMPLER], most_trials=CLOSER_TRIALS)
 
 
 def _flaky(result: CheckResult, name: str) -> CheckResult:

@@ -20,6 +20,11 @@ class Enough(BaseException):
     """Ends a run of Hypothesis: what it was run for is there, or not worth more examples."""
 
 
+def examples_of(tested: Property, run: RunSettings) -> int:
+    """How many examples a run of a property has."""
+    return run.examples or tested.asked.examples or PROFILE_EXAMPLES[_profile(run)]
+
+
 def hypothesis_settings(tested: Property, run: RunSettings) -> hypothesis.settings:
     """Settings for one run of a property.
 
@@ -28,7 +33,7 @@ def hypothesis_settings(tested: Property, run: RunSettings) -> hypothesis.settin
     """
     return hypothesis.settings(
         hypothesis.settings.get_profile("default"),
-        max_examples=run.examples or tested.asked.examples or PROFILE_EXAMPLES[_profile(run)],
+        max_examples=examples_of(tested, run),
         derandomize=False,
         database=_database(run),
         phases=(Phase.reuse, Phase.generate, Phase.shrink),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import warnings
 from collections.abc import Mapping
 from copy import copy
@@ -16,7 +17,13 @@ from gradcheck.properties.function import Function
 from gradcheck.properties.kill_rate import KillRate
 from gradcheck.properties.one_relation import check_relation
 from gradcheck.result import CheckResult
-from gradcheck.strategies.case import Case, cases, specs_and_options, subject_cases
+from gradcheck.strategies.case import (
+    Case,
+    cases,
+    opening,
+    specs_and_options,
+    subject_cases,
+)
 from gradcheck.strategies.shapes import ELLIPSIS, Axes, Bounds, Shape
 
 
@@ -88,6 +95,13 @@ class Property:
             diagnose=False,
         )
         return replace(given, **changes) if changes else given
+
+    def opening(self, seed: int) -> Case | None:
+        """A case in which most bugs show, where nothing but arrays is drawn."""
+        if self.draws_subjects or self.option_strategies:
+            return None
+        choose = random.Random(seed).randrange
+        return opening(self.specs, self.axes, choose)
 
     def axes_of(self, case: Case) -> dict[str, tuple[str, ...]]:
         """Names of the axes of every input."""

@@ -11,7 +11,7 @@ from gradcheck.errors import GradientMismatch, InvalidSubject, leaves
 from gradcheck.glance import Look
 from gradcheck.one_liner import identifier
 from gradcheck.properties.kinds import kind_of
-from gradcheck.properties.profiles import Enough, hypothesis_settings, seed_of
+from gradcheck.properties.profiles import Enough, examples_of, hypothesis_settings, seed_of
 from gradcheck.properties.property import Property
 from gradcheck.properties.refusals import REFUSALS, told
 from gradcheck.properties.vacuity import Tally
@@ -64,10 +64,34 @@ class Search:
         self._trials = 0
 
     def run(self) -> list[type[GradientMismatch]]:
-        """Kinds of failure that Hypothesis found; other exceptions pass through."""
+        """Kinds of failure that were found; other exceptions pass through."""
+        __tracebackhide__ = True
+        seed = seed_of(self.tested, self.settings)
+        examples = examples_of(self.tested, self.settings)
+        opening = self.tested.opening(seed or 0)
+        raised = None
+        if opening is not None:
+            raised, examples = self._raised_by(opening), examples - 1
+        opened = list(self.found)
+        kinds = self._run_hypothesis(seed, examples) if examples else []
+        if raised is not None and not kinds:
+            raise raised
+        return list(dict.fromkeys([*opened, *kinds]))
+
+    def _raised_by(self, opening: Case) -> Exception | None:
+        """What the first example raised, if no mismatch: Hypothesis may meet it in a smaller."""
+        try:
+            self._example(opening)
+        except (GradientMismatch, hypothesis.errors.UnsatisfiedAssumption):
+            return None
+        except Exception as error:
+            return error
+        return None
+
+    def _run_hypothesis(self, seed: int | None, examples: int) -> list[type[GradientMismatch]]:
         __tracebackhide__ = True
         try:
-            self._hypothesis_test()()
+            self._hypothesis_test(seed, examples)()
         except hypothesis.errors.Unsatisfiable:
             return []  # every example was refused, and the tally knows why
         except Enough:
@@ -81,7 +105,7 @@ class Search:
             return list(kinds or self.found)
         return []
 
-    def _hypothesis_test(self) -> Callable[[], None]:
+    def _hypothesis_test(self, seed: int | None, examples: int) -> Callable[[], None]:
         def one(case: Case) -> None:
             __tracebackhide__ = True
             self._example(case)
@@ -89,11 +113,11 @@ class Search:
         # Hypothesis keeps failures by the name of the function.
         one.__name__ = one.__qualname__ = identifier(f"{self.tested.module} {self.tested.name}")
         test = hypothesis.given(case=self.tested.strategy)(one)
-        seed = seed_of(self.tested, self.settings)
         if seed is not None:
             test = hypothesis.seed(seed)(test)
         # After the seed, which would take the database away.
-        return hypothesis_settings(self.tested, self.settings)(test)
+        usual = hypothesis_settings(self.tested, self.settings)
+        return hypothesis.settings(usual, max_examples=examples)(test)
 
     def _example(self, case: Case) -> None:
         __tracebackhide__ = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -22,8 +22,11 @@ from gradcheck.strategies.arrays import (
 )
 from gradcheck.strategies.recipes import Array, coded_array
 from gradcheck.strategies.shapes import (
+    DISTINCT_PLANS,
+    ELLIPSIS,
     Axes,
     Bounds,
+    Choose,
     Shape,
     Sizes,
     axis_names,
@@ -221,13 +224,28 @@ def _cases(
     axes: Axes,
 ) -> Case:
     genome = Genome(draw(_genomes(genome_length(len(specs), len(axis_names(shapes))))))
+
+    def with_options(sizes: Sizes) -> dict[str, Any]:
+        sizes |= {n: draw(b) for n, b in axes.bounds.items() if isinstance(b, SearchStrategy)}
+        with sharing(sizes, axes):
+            return {name: draw(strategy) for name, strategy in options.items()}
+
+    return _carried_out(genome, specs, shapes, axes, with_options)
+
+
+def _carried_out(
+    genome: Genome,
+    specs: Mapping[str, ArraySpec],
+    shapes: Sequence[Shape],
+    axes: Axes,
+    with_options: Callable[[Sizes], dict[str, Any]],
+) -> Case:
+    """The case that a genome describes; ``with_options`` completes sizes, and draws the rest."""
     mood = MOODS[genome.below(len(MOODS))]
     seed = 256 * genome.below(256) + genome.below(256)
     common = _magnitude(mood, genome.below(256))
     sizes = choose_sizes(genome.below, shapes, axes)
-    sizes |= {n: draw(b) for n, b in axes.bounds.items() if isinstance(b, SearchStrategy)}
-    with sharing(sizes, axes):
-        drawn = {name: draw(strategy) for name, strategy in options.items()}
+    drawn = with_options(sizes)
     genes = {name: _Gene.read(genome) for name in specs}
     if mood.alike and genes:
         genes = dict.fromkeys(genes, next(iter(genes.values())))
@@ -242,6 +260,35 @@ def _cases(
     arrays = {name: coded_array(shape, **keys) for name, (shape, keys) in recipes.items()}
     texts = {name: _text(shape, keys) for name, (shape, keys) in recipes.items()}
     return Case(arrays, drawn, sizes, seed, texts)
+
+
+def opening(specs: Mapping[str, ArraySpec], axes: Axes, choose: Choose) -> Case | None:
+    """A case of different numbers of ordinary size, along axes of different small sizes.
+
+    Most bugs show in it at once, where the first that Hypothesis draws is the simplest there is:
+    zeros, of size one. ``None`` where a strategy draws the size of an axis.
+
+    Parameters
+    ----------
+    choose : callable
+        ``choose(n)`` chooses one of ``n``.
+    """
+    if any(isinstance(bounds, SearchStrategy) for bounds in axes.bounds.values()):
+        return None
+    shapes = [shape for spec in specs.values() for shape in spec.names()]
+    head = [MOODS.index(Mood("generic")), choose(256), choose(256), 0]
+    sizes = [DISTINCT_PLANS[0], 0, 0]
+    for name in axis_names(shapes):
+        sizes += [0, 0, 0] if name == ELLIPSIS else [1 + choose(OPENING_SIZES)]
+    genes = []
+    for _ in specs:
+        genes += [0, 0, 0, GENE_CODES - 1, *(choose(256) for _ in range(GENE_CODES))]
+    genome = Genome(bytes([*head, *sizes, *genes]))
+    return _carried_out(genome, specs, shapes, axes, lambda _: {})
+
+
+OPENING_SIZES = 3
+"""Sizes of an axis of the first case: by default 2, 3 and 4, or the next that is free."""
 
 
 GENE_CODES = 12

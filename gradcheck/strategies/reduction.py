@@ -5,7 +5,8 @@ Hypothesis shrinks the recipe; a recipe cannot say "the same without its third r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import enum
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +26,14 @@ SINGLE_SLICES = 9
 
 SINGLE_ENTRIES = 12
 """Arrays up to this size get their entries simplified one by one."""
+
+
+class Kind(enum.Enum):
+    """What is reduced: how many numbers there are, or how long they are to write."""
+
+    SMALLER = "smaller"
+    SIMPLER = "simpler"
+
 
 Fails = Callable[[Case], bool]
 
@@ -53,6 +62,7 @@ def reduced(
     specs: Mapping[str, ArraySpec],
     axes: Axes,
     most_trials: int = MOST_TRIALS,
+    kinds: Collection[Kind] = tuple(Kind),
 ) -> Case:
     """The smallest case found that still fails.
 
@@ -68,17 +78,20 @@ def reduced(
         Bounds of the named axes; no candidate goes below them.
     most_trials : int
         Calls of ``fails``.
+    kinds : collection of Kind
+        What is tried: to make it smaller, or simpler, or both.
     """
     search = _Search(fails, specs, axes, most_trials)
     start = case
-    for moves in (
-        _with_smaller_subject,
-        _without_leading_axes,
-        _without_slices,
-        _with_simpler_arrays,
-        _with_simpler_seed,
+    for kind, moves in (
+        (Kind.SMALLER, _with_smaller_subject),
+        (Kind.SMALLER, _without_leading_axes),
+        (Kind.SMALLER, _without_slices),
+        (Kind.SIMPLER, _with_simpler_arrays),
+        (Kind.SIMPLER, _with_simpler_seed),
     ):
-        case = _as_far_as_it_goes(search, case, moves)
+        if kind in kinds:
+            case = _as_far_as_it_goes(search, case, moves)
     recipes = {
         name: text
         for name, text in start.recipes.items()
