@@ -511,3 +511,36 @@ def test_a_suite_of_something_else_is_refused(arguments, words):
 def test_names_that_match_nothing_are_refused(options, words):
     with pytest.raises(InvalidArgument, match=words):
         gradcheck.parametrize_with_checks(SUITE, **options)
+
+
+def test_the_first_example_is_an_ordinary_one_and_one_of_those_asked_for():
+    seen = []
+
+    def forward(x, w, b):
+        seen.append((x, w, b))
+        return x @ w + b
+
+    def backward(g, x, w, b):
+        return g @ w.T, x.T @ g, g.sum(axis=0)
+
+    kept = []
+    with recording(kept.append, alone=True):
+        gradcheck.vjp_test(forward, backward, x="n d", w="d k", b="k", examples=7, seed=3)()
+    assert len(kept) == 7
+    x, w, b = seen[0]
+    assert len({*x.shape, *w.shape}) == 3
+    assert min(x.shape + w.shape) > 1
+    assert all(np.unique(array).size == array.size for array in (x, w, b))
+
+
+def test_what_the_first_example_raises_is_told_where_no_other_raises():
+    calls = []
+
+    def forward(x):
+        calls.append(x)
+        if len(calls) == 1:
+            raise TypeError("only once")
+        return x**2
+
+    with pytest.raises(InvalidSubject, match="only once"):
+        gradcheck.vjp_test(forward, lambda g, x: 2 * x * g, x="n", seed=0)()

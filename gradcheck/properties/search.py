@@ -34,6 +34,10 @@ SUBJECT_TRIALS = 20
 """Checks spent on simpler subjects, where those are drawn."""
 
 
+class _Refused(Exception):
+    """The forward does not take these inputs."""
+
+
 class Search:
     """The examples of one run, and the failures among them.
 
@@ -68,12 +72,13 @@ class Search:
         __tracebackhide__ = True
         seed = seed_of(self.tested, self.settings)
         examples = examples_of(self.tested, self.settings)
-        opening = self.tested.opening(seed or 0)
+        # A single one is left to Hypothesis, which may know one that failed before.
+        opening = self.tested.opening(seed or 0) if examples > 1 else None
         raised = None
         if opening is not None:
             raised, examples = self._raised_by(opening), examples - 1
         opened = list(self.found)
-        kinds = self._run_hypothesis(seed, examples) if examples else []
+        kinds = self._run_hypothesis(seed, examples)
         if raised is not None and not kinds:
             raise raised
         return list(dict.fromkeys([*opened, *kinds]))
@@ -82,7 +87,7 @@ class Search:
         """What the first example raised, if no mismatch: Hypothesis may meet it in a smaller."""
         try:
             self._example(opening)
-        except (GradientMismatch, hypothesis.errors.UnsatisfiedAssumption):
+        except (GradientMismatch, _Refused):
             return None
         except Exception as error:
             return error
@@ -108,7 +113,10 @@ class Search:
     def _hypothesis_test(self, seed: int | None, examples: int) -> Callable[[], None]:
         def one(case: Case) -> None:
             __tracebackhide__ = True
-            self._example(case)
+            try:
+                self._example(case)
+            except _Refused:
+                hypothesis.reject()
 
         # Hypothesis keeps failures by the name of the function.
         one.__name__ = one.__qualname__ = identifier(f"{self.tested.module} {self.tested.name}")
@@ -151,7 +159,7 @@ class Search:
                 self._failing[key] = None
                 raise
             self.tally.refuse(f"the forward refused the inputs ({told(error.__cause__)})")
-            hypothesis.reject()
+            raise _Refused from None
         except Exception:
             self._failing[key] = None
             raise
