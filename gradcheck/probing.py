@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from gradcheck.climbing import is_mixed
+from gradcheck.climbing import MIXED, is_mixed
 from gradcheck.compare import claimed_slope, compare, shares_of_quarters, slope_terms
 from gradcheck.directions import AS_GOOD_AS_ZERO, LARGE, coordinate_scales, direction
 from gradcheck.entries import LADDERS, SMALL, Entries, gather_evidence, localise, look_at
@@ -549,7 +549,8 @@ class _Resolver:
         if found.verdict is Verdict.INCONCLUSIVE:
             accused = comparison.verdict is Verdict.WRONG
             return self._inconclusive(comparison, _doubt(found) if accused else comparison.reason)
-        outcome = Outcome(self.name, found.verdict, list(found.comparisons), self.findings)
+        others = [c for c in found.comparisons if c.verdict is not Verdict.WRONG]
+        outcome = Outcome(self.name, found.verdict, others, self.findings)
         outcome.resolution = max((_resolution(c) for c in found.comparisons), default=math.nan)
         if found.verdict is Verdict.WRONG:
             self._blame(outcome, found)
@@ -598,8 +599,11 @@ class _Resolver:
         """Whether all entries were looked at, or none can be trusted, and one should have shown."""
         coarse = self.point.has_coarse_places()
         if at_kink:  # the kink may be a bend that is sharp beside huge numbers only
-            unsure = coarse or found.verdict is Verdict.INCONCLUSIVE
-            return unsure and is_mixed(self.point.work[self.name])
+            x = self.point.work[self.name]
+            # Samples around a zero among huge numbers are far away, where the kink is another.
+            far = comparison.verdict is not Verdict.WRONG and magnitude(x) >= MIXED
+            unsure = coarse or far or found.verdict is Verdict.INCONCLUSIVE
+            return unsure and is_mixed(x)
         clear = found.table.complete and comparison.difference > CLEARLY * comparison.limit
         return coarse or clear
 

@@ -556,3 +556,41 @@ def test_a_slope_that_only_steps_below_a_huge_factor_see_is_looked_for_there(hug
     for seed in range(3):
         assert gradcheck.check_vjp(gate, backward, point, seed=seed).verdict is not WRONG
     assert gradcheck.check_vjp(gate, wrong, (np.ones(1), np.zeros(1))).verdict is WRONG
+
+
+def test_a_kink_at_zero_is_no_mistake_because_it_looks_otherwise_far_away():
+    """Beside -2e10 a zero is sampled at distances where exp(x) has long gone."""
+
+    def elu(x):
+        return np.where(x > 0, x, 2.0 * np.expm1(np.minimum(x, 0.0)))
+
+    def elu_backward(g, x):
+        return g * np.where(x > 0, 1.0, 2.0 * np.exp(np.minimum(x, 0.0)))
+
+    for seed in range(6):
+        result = gradcheck.check_vjp(elu, elu_backward, (np.array([0.0, -2e10]),), seed=seed)
+        assert result.verdict is not WRONG
+
+
+@pytest.mark.parametrize("seed", [49, 120, 125, 166, 215, 352, 495, 512, 540])
+def test_a_gradient_of_rounding_that_some_points_spare_is_no_mistake(seed):
+    """The claim for q is rounding alone: for one cotangent exactly zero, for the next 1e-10."""
+    k = np.full((2, 2), -708.0)
+    v = np.full((2, 7), -711.0)
+    v[0, 2:5] += 0.5, 3.0, 0.5
+    v[1] += 2.0, 1.0, 1.0, -1.0, 1.0, 2.0, 0.0
+
+    def softmax(q, k):
+        scores = np.exp(q @ k.T / np.sqrt(2))
+        return scores / scores.sum(axis=1, keepdims=True)
+
+    def attention_backward(g, q, k, v):
+        p, p_bar = softmax(q, k), g @ v.T
+        s_bar = p * (p_bar - (p * p_bar).sum(axis=1, keepdims=True)) / np.sqrt(2)
+        return s_bar @ k, s_bar.T @ q, p.T @ g
+
+    inputs = np.zeros((2, 2)), k, v
+    result = gradcheck.check_vjp(
+        lambda q, k, v: softmax(q, k) @ v, attention_backward, inputs, seed=seed
+    )
+    assert result.verdict is not WRONG, result

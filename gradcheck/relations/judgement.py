@@ -144,8 +144,21 @@ def _noise(scene: Scene, name: str) -> float:
     if ordinary is None:
         return 0.0
     gaps = [discrepancy(moved, ordinary) for moved in rounded_anew(scene, name)]
+    gaps += _gaps_of_second(scene, name)
     last_place = scene.eps * max(map(magnitude, scene.cotangents.values()), default=0.0)
     return max([last_place, *(gap for gap in gaps if np.isfinite(gap))])
+
+
+def _gaps_of_second(scene: Scene, name: str) -> list[float]:
+    """The same of the claim for the second cotangent, if there is one: luck may spare the first."""
+    gaps = []
+    with suppress(Broken):
+        second = scene.memo.get("second_claim", {})
+        for way in range(WAYS) if isinstance(second, dict) and name in second else ():
+            moved = scene.jittered_second_claim(way).get(name)
+            if moved is not None and second[name] is not None:
+                gaps.append(discrepancy(moved, second[name]))
+    return gaps
 
 
 def rounded_anew(scene: Scene, name: str) -> Iterator[Array]:

@@ -275,7 +275,12 @@ class Scene:
 
     def jittered_claim(self, way: int) -> Claims:
         """The claim with every number moved by a few units in its last place: rounding noise."""
-        return self.shared(f"jittered_claim {way}", lambda: self._jitter(way))
+        return self.shared(f"jittered_claim {way}", lambda: self._jitter(way, self.cotangents))
+
+    def jittered_second_claim(self, way: int) -> Claims:
+        """The same for the second cotangent."""
+        second = named_outputs(self.second_cotangent)
+        return self.shared(f"jittered_second_claim {way}", lambda: self._jitter(way, second))
 
     @property
     def tripled_claim(self) -> Claims:
@@ -471,9 +476,9 @@ class Scene:
         inputs = {name: jittered(np.asarray(array), way) for name, array in self.inputs.items()}
         return named_outputs(self.value(inputs, "at inputs moved by rounding"))
 
-    def _jitter(self, way: int) -> Claims:
+    def _jitter(self, way: int, cotangents: Mapping[str, Array]) -> Claims:
         inputs = {name: jittered(np.asarray(array), way) for name, array in self.inputs.items()}
-        cotangent = {name: jittered(array, way) for name, array in self.cotangents.items()}
+        cotangent = {name: jittered(array, way) for name, array in cotangents.items()}
         bar = like_output(cotangent, self.output)
         return self.quietly(lambda: self.vjp(inputs, bar, "at inputs moved by rounding"))
 
