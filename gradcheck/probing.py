@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck.climbing import MIXED, is_mixed
 from gradcheck.compare import claimed_slope, compare, shares_of_quarters, slope_terms
-from gradcheck.directions import AS_GOOD_AS_ZERO, LARGE, coordinate_scales, direction
+from gradcheck.directions import AS_GOOD_AS_ZERO, LARGE, SQUARES, coordinate_scales, direction
 from gradcheck.entries import LADDERS, SMALL, Entries, gather_evidence, localise, look_at
 from gradcheck.estimating import FAST_SHARE, best_estimate, meets
 from gradcheck.glance import Look, glaring_mistake, glaring_non_finite
@@ -240,12 +240,11 @@ def _non_finite(point: Point, name: str, brief: bool, look: Look) -> Outcome:
     if found is None:
         found = look_at(point, name, chosen, 0.0, 1 if brief else LADDERS)
     outcome = Outcome(name, found.verdict, list(found.comparisons), table=found.table)
-    if not _finite_forward(point) and not _log_zeros(point, name, chosen):
-        # Where forward overflows, a right backward has nothing finite to return.
+    excuse = _excuse_for_infinity(point, name, chosen)
+    if excuse:
         outcome.verdict = Verdict.INCONCLUSIVE
         outcome.comparisons = [
-            replace(c, verdict=Verdict.INCONCLUSIVE, reason="the function is not finite here")
-            for c in outcome.comparisons
+            replace(c, verdict=Verdict.INCONCLUSIVE, reason=excuse) for c in outcome.comparisons
         ]
         return outcome
     if found.verdict is Verdict.WRONG:
@@ -264,6 +263,16 @@ def _non_finite(point: Point, name: str, brief: bool, look: Look) -> Outcome:
             )
         )
     return outcome
+
+
+def _excuse_for_infinity(point: Point, name: str, chosen: list[int]) -> str:
+    """Why a right backward may have nothing finite to return here; empty where it must have."""
+    if not _finite_forward(point) and not _log_zeros(point, name, chosen):
+        return "the function is not finite here"
+    sizes = [np.abs(x[np.isfinite(x) & (x != 0.0)]) for x in (point.work[k] for k in point.rtol)]
+    if any(x.size and not SQUARES < x.min() <= x.max() < 1.0 / SQUARES for x in sizes):
+        return "squares of numbers so small or large leave the range of floats"
+    return ""
 
 
 def _finite_forward(point: Point) -> bool:

@@ -194,7 +194,11 @@ def slope_wobble(
         gap, bounds, _ = measure(point, nudged_rays, target)
         gaps.append(gap - bounds)
     shaken_rays = [_moved(ray, shaken_inputs(point, by_complex_step)) for _ in SLOPE_WOBBLES]
-    if _shakes(ray, shaken_rays[0]):
+    shaken = _shaken(ray, shaken_rays[0])
+    if shaken > UNRESOLVED:
+        point.ruined = True
+        return math.inf
+    if shaken > SHAKES:
         gap, _, largest = measure(point, shaken_rays, target)
         point.ruined = not gap < UNRESOLVED * largest
         gaps.append(math.inf if point.ruined else gap)
@@ -205,17 +209,22 @@ def _moved(ray: Ray, inputs: Arrays) -> Ray:
     return Ray(ray.value, inputs, ray.direction, ray.cotangent)
 
 
-def _shakes(here: Ray, there: Ray) -> bool:
-    """Whether last places of the inputs move the values by far more than their own."""
-    one, other = here.outputs(LONG_STEP), there.outputs(LONG_STEP)
-    if one is None or other is None:  # the domain ends here
-        return False
+def _shaken(here: Ray, there: Ray) -> float:
+    """The share of the values by which last places of the inputs move them.
+
+    The values at the point may be next to nothing: those a long step away count as well.
+    """
     moved = size = 0.0
-    with np.errstate(all="ignore"):
-        for name, u in here.cotangent.items():
-            moved += float(np.sum(np.abs(u * (other[name] - one[name]))))
-            size += float(np.sum(np.abs(u * one[name])))
-    return moved > SHAKES * size
+    for step in (0.0, LONG_STEP):
+        one, other = here.outputs(step), there.outputs(step)
+        if one is None or other is None:  # the domain ends here
+            return 0.0
+        with np.errstate(all="ignore"):
+            terms = [(u * one[name], u * (other[name] - one[name])) for name, u in
+                     here.cotangent.items()]  # fmt: skip
+            size = max(size, sum(float(np.sum(np.abs(value))) for value, _ in terms))
+            moved = max(moved, sum(float(np.sum(np.abs(change))) for _, change in terms))
+    return moved / size if size > 0.0 and math.isfinite(moved) else 0.0
 
 
 class _Gap(NamedTuple):

@@ -594,3 +594,56 @@ def test_a_gradient_of_rounding_that_some_points_spare_is_no_mistake(seed):
         lambda q, k, v: softmax(q, k) @ v, attention_backward, inputs, seed=seed
     )
     assert result.verdict is not WRONG, result
+
+
+def log_determinant(a):
+    return np.linalg.slogdet(a + 4 * np.eye(len(a)))[1]
+
+
+def log_determinant_backward(g, a):
+    return g * np.linalg.inv(a + 4 * np.eye(len(a))).T
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_function_that_last_places_change_by_a_tenth_decides_nothing(seed):
+    """Two rows are nearly equal: what the factorisation leaves of a pivot is rounding."""
+    a = np.full((4, 4), 1e10)
+    a[1, 3] = a[2, 0] = 0.0
+    result = gradcheck.check_vjp(log_determinant, log_determinant_backward, (a,), seed=seed)
+    assert result.verdict is not WRONG, result
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_numbers_that_tie_with_nothing_but_standing_zeros_are_moved_by_no_tie(seed):
+    def normal(a, b):
+        crossed = np.cross(b - a, -a)
+        length = np.linalg.norm(crossed, axis=-1, keepdims=True)
+        return crossed / np.where(length == 0, 1.0, length)
+
+    def normal_backward(g, a, b):
+        crossed = np.cross(b - a, -a)
+        length = np.linalg.norm(crossed, axis=-1, keepdims=True)
+        safe = np.where(length == 0, 1.0, length)
+        n = crossed / safe
+        through = (g - n * (n * g).sum(-1, keepdims=True)) / safe
+        left, right = np.cross(-a, through), np.cross(through, b - a)
+        return -left - right, left
+
+    a = np.array([[0.0, 0.0, 0.0], [1e16, -1e16, 0.0]])
+    b = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0005]])
+    result = gradcheck.check_vjp(normal, normal_backward, (a, b), seed=seed)
+    assert not [f for f in result.findings if f.name == "tied-entries"]
+
+
+def test_a_quotient_of_numbers_whose_squares_underflow_is_no_missing_guard():
+    def backward(g, a, b):
+        with np.errstate(all="ignore"):
+            return g / b, (-g * a / (b * b)).sum()
+
+    inputs = np.zeros((1, 1)), np.array(1e-300)
+    assert gradcheck.check_vjp(lambda a, b: a / b, backward, inputs).verdict is INCONCLUSIVE
+    ordinary = np.zeros((1, 1)), np.array(0.5)
+    wrong = gradcheck.check_vjp(
+        lambda a, b: a / b, lambda g, a, b: (g / b, np.nan * g.sum()), ordinary
+    )
+    assert wrong.verdict is WRONG
