@@ -194,7 +194,7 @@ def slope_wobble(
         gap, bounds, _ = measure(point, nudged_rays, target)
         gaps.append(gap - bounds)
     shaken_rays = [_moved(ray, shaken_inputs(point, by_complex_step)) for _ in SLOPE_WOBBLES]
-    shaken = _shaken(ray, shaken_rays[0])
+    shaken = max(_shaken(ray, there) for there in shaken_rays)
     if shaken > UNRESOLVED:
         point.ruined = True
         return math.inf
