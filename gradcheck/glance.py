@@ -52,8 +52,8 @@ FINEST_TOLERANCE = 1e-6
 """Arithmetic coarser than that of float64 hides what is looked for at the shorter steps."""
 
 SHORTER_STEPS = 2.0**-26, 2.0**-35
-"""With the quick one, steps over five decades: a kink, stairs or ripples that all of them pass over
-would have to be finer than the last ten digits but one."""
+"""With the quick one, steps over five decades: kinks, stairs and ripples that all of them pass over
+are beyond the tenth digit."""
 
 
 def glaring_mistake(

@@ -237,6 +237,8 @@ def _non_finite(point: Point, name: str, brief: bool, look: Look) -> Outcome:
     bad = np.flatnonzero(~np.isfinite(gradient))
     chosen = [int(i) for i in bad[:NON_FINITE_LOOKED_AT]]
     found = None if look is Look.CAREFUL else glaring_non_finite(point, name, chosen)
+    if found is None and look is Look.GLANCE:
+        return Outcome(name, Verdict.INCONCLUSIVE)
     if found is None:
         found = look_at(point, name, chosen, 0.0, 1 if brief else LADDERS)
     outcome = Outcome(name, found.verdict, list(found.comparisons), table=found.table)
