@@ -77,9 +77,9 @@ _ALL = (
     Relation("narrowed", structure.narrowed),
     Relation("finite", structure.finite),
     Relation("unmutated", repetition.unmutated, 1, 2),
-    Relation("deterministic", repetition.deterministic, 1, 0),
+    Relation("output", repetition.output, 1, 0),
+    Relation("deterministic", repetition.deterministic),
     Relation("stale", repetition.stale),
-    Relation("output", repetition.output),
     Relation("same-array", variants.same_array, 0, 2),
     Relation("aliased", repetition.aliased, 0, 1),
     Relation("layouts", layouts.layouts, 0, 1),
@@ -99,7 +99,9 @@ DEFAULT: tuple[str, ...] = tuple(relation.name for relation in _ALL if relation.
 
 
 LAST_AT_SECOND_POINT = "output"
-"""The relations from here on stay at the first point, or go to others of their own."""
+LAST_WITH_FRESH = "stale"
+"""The relations from here on stay at the first point, or go to others of their own. The latter is
+the last where a fresh subject can be asked at the second point."""
 
 
 def relate(
@@ -122,13 +124,14 @@ def relate(
         For a name that is no relation.
     """
     chosen = [_named(name) for name in (DEFAULT if names is None else names)]
+    last = LAST_AT_SECOND_POINT if scene.maker is None else LAST_WITH_FRESH
     found: list[Finding] = []
     with _overheard(scene) as said:
         for relation in chosen:
             found.extend(relation(scene))
             if any(map(_spoils_the_rest, found)):
                 break
-            if relation.name == LAST_AT_SECOND_POINT and after_second_point is not None:
+            if relation.name == last and after_second_point is not None:
                 scene.unheard(after_second_point)
     found.extend(said)
     return tuple(dict.fromkeys(found))

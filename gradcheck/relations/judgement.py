@@ -46,7 +46,10 @@ def mixture_doubts(scene: Scene, got: Mapping[str, Array | None]) -> list[str]:
 
     Large arrays are looked at block by block: the mixture itself is made only where they differ.
     """
-    if all(_is_mixture(scene, name, got.get(name)) for name in numeric_claims(scene.claim)):
+    scene.is_met = all(
+        _is_mixture(scene, name, got.get(name)) for name in numeric_claims(scene.claim)
+    )
+    if scene.is_met:
         return []
     return doubts(scene, got, scene.mixed_expectation, scene.scale)
 

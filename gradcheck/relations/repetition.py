@@ -16,6 +16,7 @@ from gradcheck.relations.agreement import (
     same_bits,
     shown,
 )
+from gradcheck.relations.layouts import repeats_itself
 from gradcheck.relations.scene import (
     Broken,
     Claims,
@@ -48,7 +49,7 @@ def unmutated(scene: Scene) -> Iterator[Finding]:
             _ = scene.repeated_output
         # The first point is asked again right after the value at the second one: a backward that
         # reads what the last forward left behind answers for the wrong point.
-        _ = scene.repeated_claim
+        _ = scene.second_claim if scene.mixes_zeros else scene.repeated_claim
         if usable:
             _ = scene.second_point_claim
     finally:
@@ -59,8 +60,7 @@ def deterministic(scene: Scene) -> Iterator[Finding]:
     """The same call twice gives the same bits; otherwise the noise is measured and reported."""
     random_forward = list(_forward_noise(scene))
     yield from random_forward
-    again = scene.repeated_claim
-    if random_forward or _same_claims(again, scene.claim):
+    if random_forward or repeats_itself(scene) or _same_claims(scene.repeated_claim, scene.claim):
         return
     once, twice = scene.third_claim, scene.fourth_claim
     if not _same_claims(once, twice):  # else it changed once, for good: `stale` says so
@@ -76,9 +76,8 @@ def stale(scene: Scene) -> Iterator[Finding]:
         _ = scene.second_output
     if not scene.second_point_is_usable():
         return
-    again = scene.repeated_claim
-    if not _same_claims(again, scene.claim):
-        yield from _why_stale(scene, again)
+    if not repeats_itself(scene) and not _same_claims(scene.repeated_claim, scene.claim):
+        yield from _why_stale(scene, scene.repeated_claim)
     yield from _against_fresh(scene)
 
 
@@ -282,7 +281,7 @@ def _why_stale(scene: Scene, again: Claims) -> Iterator[Finding]:
 
 
 def _against_fresh(scene: Scene) -> Iterator[Finding]:
-    renew = scene.renew or getattr(scene.subject, "renew", None)
+    renew = scene.maker
     if renew is None:
         return
     fresh = renew()

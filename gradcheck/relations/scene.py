@@ -83,6 +83,8 @@ class Scene:
         Named axes per input, and of the output under ``"out"``; may be empty.
     outputs, cotangents : dict of str to array
         Output and cotangent by name of output.
+    is_met : bool
+        Whether the mixed claim was what the two plain ones make, to the last places.
     heard : list
         Warnings recorded while the relations are looked at.
     batch : str
@@ -121,6 +123,7 @@ class Scene:
     cotangents: Arrays = field(init=False, repr=False)
     reuses: bool = field(default=False, repr=False)
     right_at_second_point: frozenset[str] = field(default=frozenset(), repr=False)
+    is_met: bool = field(default=False, repr=False)
     heard: list[Any] = field(default_factory=list, repr=False)
     memo: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -129,6 +132,11 @@ class Scene:
         self.claim = _copied(self.claim)
         self.outputs = named_outputs(self.output)
         self.cotangents = named_outputs(self.cotangent)
+
+    @property
+    def maker(self) -> Callable[[], Subject] | None:
+        """What makes a fresh subject, where one can be made."""
+        return self.renew or getattr(self.subject, "renew", None)
 
     @property
     def is_huge(self) -> bool:
@@ -249,6 +257,9 @@ class Scene:
         return self.shared("repeated_claim", self._repeat)
 
     def _repeat(self) -> Claims:
+        if self.mixes_zeros and self.second_point_is_usable():
+            # Of large arrays this is asked late, if at all: other calls have been made since.
+            self.quietly(lambda: self.value(self.second_inputs, "at a second point"))
         again = self.vjp(self.inputs, self.cotangent, "the second time at one point")
         # Where it is the same to the bit, one of the two is kept.
         return {k: g if _differ(g, self.claim.get(k)) else self.claim[k] for k, g in again.items()}
