@@ -886,3 +886,33 @@ def test_last_places_of_subnormal_numbers_are_no_disagreement():
     tiny = np.array(3.469003961324e-312)
     assert discrepancy(tiny, tiny + 2e-321) == 0.0
     assert discrepancy(tiny, 1.001 * tiny) > 0.0
+
+
+def _cached_by_shape():
+    cache = {}
+
+    def forward(x):
+        cache.setdefault(x.shape, x.copy())
+        return x**2
+
+    return forward, lambda g, x: 2 * cache[x.shape] * g
+
+
+def _every_other_time():
+    calls = itertools.count()
+    return square, lambda g, x: 2 * x * g * (1 + 1e-9 * (next(calls) % 2))
+
+
+STATEFUL = {
+    "last forward": (_cached_by_last_forward, "stale-cache"),
+    "by shape": (_cached_by_shape, "stale-cache"),
+    "alternating": (_every_other_time, "non-deterministic-backward"),
+}
+
+
+@pytest.mark.parametrize("shape", [(5, 4), (70, 80)], ids=["small", "large"])
+@pytest.mark.parametrize("case", STATEFUL)
+def test_a_check_names_state_whatever_the_size(case, shape):
+    make, expected = STATEFUL[case]
+    result = gradcheck.check_vjp(*make(), (normal(*shape),))
+    assert result.findings[0].name == expected

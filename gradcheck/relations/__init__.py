@@ -77,9 +77,9 @@ _ALL = (
     Relation("narrowed", structure.narrowed),
     Relation("finite", structure.finite),
     Relation("unmutated", repetition.unmutated, 1, 2),
-    Relation("output", repetition.output, 1, 0),
-    Relation("deterministic", repetition.deterministic),
+    Relation("deterministic", repetition.deterministic, 1, 0),
     Relation("stale", repetition.stale),
+    Relation("output", repetition.output),
     Relation("same-array", variants.same_array, 0, 2),
     Relation("aliased", repetition.aliased, 0, 1),
     Relation("layouts", layouts.layouts, 0, 1),
@@ -99,9 +99,9 @@ DEFAULT: tuple[str, ...] = tuple(relation.name for relation in _ALL if relation.
 
 
 LAST_AT_SECOND_POINT = "output"
-LAST_WITH_FRESH = "stale"
-"""The relations from here on stay at the first point, or go to others of their own. The latter is
-the last where a fresh subject can be asked at the second point."""
+LAST_OF_LARGE = "unmutated"
+"""The relations from here on stay at the first point, or go to others of their own. Of large arrays
+the second point is let go at once, unless a fresh subject is to be asked there."""
 
 
 def relate(
@@ -124,7 +124,8 @@ def relate(
         For a name that is no relation.
     """
     chosen = [_named(name) for name in (DEFAULT if names is None else names)]
-    last = LAST_AT_SECOND_POINT if scene.maker is None else LAST_WITH_FRESH
+    stays = scene.maker is not None or not scene.mixes_zeros
+    last = LAST_AT_SECOND_POINT if stays else LAST_OF_LARGE
     found: list[Finding] = []
     with _overheard(scene) as said:
         for relation in chosen:

@@ -60,8 +60,10 @@ def deterministic(scene: Scene) -> Iterator[Finding]:
     """The same call twice gives the same bits; otherwise the noise is measured and reported."""
     random_forward = list(_forward_noise(scene))
     yield from random_forward
-    if random_forward or repeats_itself(scene) or _same_claims(scene.repeated_claim, scene.claim):
+    if random_forward or repeats_itself(scene):
         return
+    if _same_claims(scene.repeated_claim, scene.claim) and not scene.mixes_zeros:
+        return  # of a large claim that did not fit together two more are asked for
     once, twice = scene.third_claim, scene.fourth_claim
     if not _same_claims(once, twice):  # else it changed once, for good: `stale` says so
         yield _backward_noise(scene, once, twice)

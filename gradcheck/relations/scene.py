@@ -242,6 +242,7 @@ class Scene:
 
     def _untie(self) -> None:
         self.release_second_point()
+        self.memo.pop("second_output", None)
         self.memo["tied"] = ()
 
     @property
@@ -323,7 +324,7 @@ class Scene:
 
     def release_second_point(self) -> None:
         """Let go of the second point, and of the claim there: together twice the inputs."""
-        for key in ("second_inputs", "second_output", "second_point_claim"):
+        for key in ("second_inputs", "second_point_claim"):
             self.memo.pop(key, None)
 
     def shares_one_array(self) -> bool:
