@@ -957,18 +957,19 @@ class _Check:
 
 SCENE_COPIES = 8
 MOST_KEPT = 2**24
-"""Relations hold and drop about so many arrays as large as all inputs; but of memory that nobody
-may need again no more than this is kept, twice."""
+"""Relations hold and drop about so many arrays as large as all inputs. Of memory that nobody may
+need again no more than this is kept, twice."""
 
 
 def _keep_freed_memory(size: int) -> None:
-    """Bring glibc to keep what the relations free, for as long as it is small.
+    """Bring glibc to keep what the relations free, where it is little.
 
     It hands memory back from a threshold on, twice the largest block that it saw freed, and the
     pages come back one by one, zeroed: a quarter of the time of a check. A block that nobody writes
     to costs nothing.
     """
-    np.empty(min(SCENE_COPIES * size, MOST_KEPT), np.uint8)
+    if SCENE_COPIES * size <= MOST_KEPT:
+        np.empty(SCENE_COPIES * size, np.uint8)
 
 
 def _may_tie(outcome: Outcome) -> bool:

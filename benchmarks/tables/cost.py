@@ -137,7 +137,8 @@ def _fresh_table(parameters, several):
         f"3d. One checker to a process, {parameters:,} parameters, batch of {BATCHES[-1]}",
         "The network of table 3b. In a process of its own that never freed much memory, as a short "
         "test is, every call pays for the pages of its large arrays, those of the floor too. How "
-        f"many differs from process to process: medians of {PROCESSES}, and the least and most.",
+        f"many differs from process to process: medians of {PROCESSES}, and the least and most. "
+        "The relations of gradcheck bring glibc to keep what they free: then nobody pays.",
         ["checker", "time over the floor", "least", "most"],
         [
             [name, f"{ratio:.2f}", f"{min(several[name]):.2f}", f"{max(several[name]):.2f}"]
