@@ -93,6 +93,11 @@ class Options:
                     "Do: correct the name."
                 )
 
+    @property
+    def lenient(self) -> bool:
+        """Whether a claim at a kink passes that is right at every point nearby."""
+        return self.kinks == "lenient"
+
 
 def _is_relative_error(value: Any) -> bool:
     is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
@@ -703,7 +708,7 @@ class _Check:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             point = self._made_point(output, cotangent, names)
-            lenient = self.options.kinks == "lenient"
+            lenient = self.options.lenient
             outcomes = check_inputs(point, names, lenient=lenient, brief=True, look=Look.GLANCE)
         verdicts = {outcome.verdict for outcome in outcomes}
         if Verdict.WRONG in verdicts or verdicts == {Verdict.CORRECT}:
@@ -774,7 +779,7 @@ class _Check:
         assert self.point is not None
         if self.outcomes:  # a glance settled all
             return
-        lenient = self.options.kinks == "lenient"
+        lenient = self.options.lenient
         if self.options.exhaustive and not self.forward_mode:
             self.outcomes = check_every_entry(
                 self.point, names, lenient=lenient, vectorized=self.options.vectorized
@@ -789,7 +794,7 @@ class _Check:
 
     def _ties(self) -> None:
         wrong = any(outcome.verdict is Verdict.WRONG for outcome in self.outcomes)
-        lenient = self.options.kinks == "lenient"
+        lenient = self.options.lenient
         if self.point is None or self.forward_mode or wrong or lenient:
             return
         sound = [outcome.name for outcome in self.outcomes if _may_tie(outcome)]

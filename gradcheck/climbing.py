@@ -76,9 +76,13 @@ def axis(point: Point, name: str, flat: int, scale: float, part: str) -> tuple[R
     if point.forward_mode:
         claimed = point.slope(name, ray.direction[name]) / (scale * OFF_GRID)
     else:
-        entry = complex(point.claims[name].reshape(-1)[flat])
-        claimed = entry.imag if part == "imag" else entry.real
+        claimed = _entry(point.claims[name], flat, part)
     return ray, scale * OFF_GRID, claimed
+
+
+def _entry(gradient: Array, flat: int, part: str) -> float:
+    entry = complex(gradient.reshape(-1)[flat])
+    return entry.imag if part == "imag" else entry.real
 
 
 def quick_entry(point: Point, name: str, flat: int, scale: float, part: str) -> Comparison:
@@ -178,8 +182,7 @@ class Climber:
         for salt in RESIDUE_SALTS:
             nearby = claims_nearby(self.point, salt).get(self.name)
             if nearby is not None:
-                entry = complex(nearby.reshape(-1)[self.flat])
-                there = entry.imag if self.part == "imag" else entry.real
+                there = _entry(nearby, self.flat, self.part)
                 if abs(there - claimed) > UNSTEADY * abs(claimed):
                     return True
         return False

@@ -46,7 +46,8 @@ UNRESOLVED = 1e-2
 the way may be far more than that."""
 
 LONG_STEP = 2.0**COARSEST_EXPONENT
-"""Values are compared a long step away: at the point itself they may be zero."""
+SHAKEN_STEPS = 0.0, LONG_STEP
+"""Values are compared a long step away, too: at the point itself they may be next to nothing."""
 
 UNKNOWN_WOBBLE = 1e-2
 """Rounding error taken for granted where no claim nearby could be had: a Cholesky factor of a
@@ -194,7 +195,8 @@ def slope_wobble(
         gap, bounds, _ = measure(point, nudged_rays, target)
         gaps.append(gap - bounds)
     shaken_rays = [_moved(ray, shaken_inputs(point, by_complex_step)) for _ in SLOPE_WOBBLES]
-    shaken = max(_shaken(ray, there) for there in shaken_rays)
+    here = [ray.outputs(step) for step in SHAKEN_STEPS]
+    shaken = max(_shaken(here, there) for there in shaken_rays)
     if shaken > UNRESOLVED:
         point.ruined = True
         return math.inf
@@ -209,19 +211,16 @@ def _moved(ray: Ray, inputs: Arrays) -> Ray:
     return Ray(ray.value, inputs, ray.direction, ray.cotangent)
 
 
-def _shaken(here: Ray, there: Ray) -> float:
-    """The share of the values by which last places of the inputs move them.
-
-    The values at the point may be next to nothing: those a long step away count as well.
-    """
+def _shaken(here: Sequence[Arrays | None], there: Ray) -> float:
+    """The share by which last places of the inputs move the values, those at `SHAKEN_STEPS`."""
     moved = size = 0.0
-    for step in (0.0, LONG_STEP):
-        one, other = here.outputs(step), there.outputs(step)
+    for one, step in zip(here, SHAKEN_STEPS, strict=True):
+        other = there.outputs(step)
         if one is None or other is None:  # the domain ends here
             return 0.0
         with np.errstate(all="ignore"):
             terms = [(u * one[name], u * (other[name] - one[name])) for name, u in
-                     here.cotangent.items()]  # fmt: skip
+                     there.cotangent.items()]  # fmt: skip
             size = max(size, sum(float(np.sum(np.abs(value))) for value, _ in terms))
             moved = max(moved, sum(float(np.sum(np.abs(change))) for _, change in terms))
     return moved / size if size > 0.0 and math.isfinite(moved) else 0.0
